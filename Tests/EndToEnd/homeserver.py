@@ -1,0 +1,270 @@
+"""The real binary as tests use it: its configuration, its life (start, stop, kill -9) and a plain HTTP client."""
+
+import asyncio
+import hashlib
+import hmac
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import aiohttp
+import psycopg2
+import yaml
+
+BIN = Path(os.environ.get("MARTLET_BIN", Path(__file__).parents[2] / ".build/release"))
+POSTGRES = os.environ.get("MARTLET_TEST_POSTGRES")
+
+OUT_OF_THE_WAY = {"per_second": 1_000_000, "burst_count": 1_000_000}
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def make_database(template="template0", options="ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"):
+    """A fresh database on the private cluster -> its name."""
+    name = "e2e_" + secrets.token_hex(6)
+    connection = psycopg2.connect(POSTGRES)
+    connection.autocommit = True
+    connection.cursor().execute(f"CREATE DATABASE {name} {options} TEMPLATE {template}")
+    connection.close()
+    return name
+
+
+def drop_database(name):
+    connection = psycopg2.connect(POSTGRES)
+    connection.autocommit = True
+    connection.cursor().execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    connection.close()
+
+
+class Homeserver:
+    """One Martlet on 127.0.0.1, on SQLite or PostgreSQL, in a folder of its own."""
+
+    def __init__(self, folder, database, **overrides):
+        self.folder, self.kind = Path(folder), database
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.name = "test.example"
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.secret = secrets.token_hex(16)
+        self.process = None
+        self.database_name = make_database() if database == "postgres" else None
+        self.write_config(**overrides)
+
+    def database_section(self):
+        if self.kind == "sqlite":
+            return {"name": "sqlite3", "args": {"database": str(self.folder / "homeserver.db")}}
+        parts = psycopg2.extensions.parse_dsn(POSTGRES)
+        args = {"user": parts["user"], "database": self.database_name, "host": parts["host"],
+                "port": int(parts["port"]), "cp_min": 1, "cp_max": 5}
+        return {"name": "psycopg2", "args": args}
+
+    def write_config(self, **overrides):
+        key = self.folder / "signing.key"
+        if not key.exists():
+            subprocess.run([BIN / "martlet", "generate-signing-key", "-o", key], check=True)
+        config = {
+            "server_name": self.name,
+            "public_baseurl": self.base + "/",
+            "pid_file": str(self.folder / "martlet.pid"),
+            "listeners": [{"port": self.port, "type": "http", "tls": False, "bind_addresses": ["127.0.0.1"],
+                           "resources": [{"names": ["client", "federation"]}]}],
+            "database": self.database_section(),
+            "signing_key_path": str(key),
+            "media_store_path": str(self.folder / "media"),
+            "registration_shared_secret": self.secret,
+            "macaroon_secret_key": secrets.token_hex(16),
+            "form_secret": secrets.token_hex(16),
+            "enable_registration": True,
+            "enable_registration_without_verification": True,
+            "report_stats": False,
+            "bcrypt_rounds": 4,
+            "rc_message": OUT_OF_THE_WAY,
+            "rc_registration": OUT_OF_THE_WAY,
+            "rc_login": {"address": OUT_OF_THE_WAY, "account": OUT_OF_THE_WAY, "failed_attempts": OUT_OF_THE_WAY},
+            "rc_joins": {"local": OUT_OF_THE_WAY, "remote": OUT_OF_THE_WAY},
+            "rc_joins_per_room": OUT_OF_THE_WAY,
+            "rc_invites": {"per_room": OUT_OF_THE_WAY, "per_user": OUT_OF_THE_WAY, "per_issuer": OUT_OF_THE_WAY},
+            "rc_room_creation": OUT_OF_THE_WAY,
+        }
+        config.update(overrides)
+        self.config = self.folder / "homeserver.yaml"
+        self.config.write_text(yaml.safe_dump({k: v for k, v in config.items() if v is not None}))
+
+    # Life
+
+    def spawn(self):
+        self.output = open(self.folder / "output.log", "ab")
+        self.process = subprocess.Popen([BIN / "martlet", "--config-path", self.config], cwd=self.folder,
+                                        stdout=self.output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+
+    async def start(self):
+        self.spawn()
+        deadline = time.monotonic() + 20
+        async with aiohttp.ClientSession() as session:
+            while time.monotonic() < deadline:
+                if self.process.poll() is not None:
+                    raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.log()}")
+                try:
+                    async with session.get(self.base + "/_matrix/client/versions") as answer:
+                        if answer.status == 200:
+                            return self
+                except aiohttp.ClientError:
+                    pass
+                await asyncio.sleep(0.02)
+        raise AssertionError("the server did not answer within 20 s:\n" + self.log())
+
+    def log(self):
+        return (self.folder / "output.log").read_text(errors="replace")[-4000:]
+
+    async def end(self, how, within=10):
+        """Sends a signal and waits for the end -> (exit code, seconds)."""
+        begun = time.monotonic()
+        self.process.send_signal(how)
+        while self.process.poll() is None:
+            if time.monotonic() - begun > within:
+                self.process.kill()
+                raise AssertionError(f"still running {within} s after {how!r}:\n{self.log()}")
+            await asyncio.sleep(0.02)
+        return self.process.returncode, time.monotonic() - begun
+
+    async def stop(self):
+        return await self.end(signal.SIGTERM)
+
+    async def kill(self):
+        return await self.end(signal.SIGKILL)
+
+    async def restart(self):
+        await self.stop()
+        await self.start()
+
+    async def destroy(self):
+        if self.process and self.process.poll() is None:
+            await self.kill()
+        if self.database_name:
+            drop_database(self.database_name)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # Accounts
+
+    async def register(self, localpart, password=None, admin=False):
+        """Through the shared-secret endpoint -> a Client that is logged in."""
+        password = password or "password of " + localpart
+        anonymous = Client(self)
+        nonce = (await anonymous.get("/_synapse/admin/v1/register"))["nonce"]
+        mac = hmac.new(self.secret.encode(), digestmod=hashlib.sha1)
+        mac.update(b"\0".join(x.encode() for x in (nonce, localpart, password, "admin" if admin else "notadmin")))
+        answer = await anonymous.post("/_synapse/admin/v1/register", {
+            "nonce": nonce, "username": localpart, "password": password, "admin": admin, "mac": mac.hexdigest()})
+        await anonymous.close()
+        return Client(self, answer["access_token"], answer["user_id"], answer["device_id"], password)
+
+
+class MatrixFailure(Exception):
+    def __init__(self, status, body):
+        super().__init__(f"{status} {body}")
+        self.status, self.body = status, body
+        self.errcode = body.get("errcode") if isinstance(body, dict) else None
+
+
+class Client:
+    """A user's plain HTTP access: each call returns the JSON body or raises MatrixFailure."""
+
+    def __init__(self, server, token=None, user=None, device=None, password=None):
+        self.server, self.token, self.user, self.device, self.password = server, token, user, device, password
+        self.session = None
+        self.transactions = 0
+
+    async def raw(self, method, path, body=None, data=None, headers=None, timeout=40):
+        """-> (status, headers, bytes), whatever the answer."""
+        if self.session is None:
+            self.session = aiohttp.ClientSession()
+        sent = {"Authorization": "Bearer " + self.token} if self.token else {}
+        sent.update(headers or {})
+        import yarl
+        async with self.session.request(method, yarl.URL(self.server.base + path, encoded=True), json=body, data=data,
+                                        headers=sent, timeout=aiohttp.ClientTimeout(total=timeout)) as answer:
+            return answer.status, answer.headers, await answer.read()
+
+    async def call(self, method, path, body=None, **more):
+        import json
+        status, _, content = await self.raw(method, path, body, **more)
+        try:
+            parsed = json.loads(content)
+        except ValueError:
+            parsed = content
+        if status != 200:
+            raise MatrixFailure(status, parsed)
+        return parsed
+
+    async def get(self, path, **more):
+        return await self.call("GET", path, **more)
+
+    async def post(self, path, body=None, **more):
+        return await self.call("POST", path, {} if body is None else body, **more)
+
+    async def put(self, path, body=None, **more):
+        return await self.call("PUT", path, {} if body is None else body, **more)
+
+    async def close(self):
+        if self.session:
+            await self.session.close()
+            self.session = None
+
+    # Rooms
+
+    async def create_room(self, **body):
+        return (await self.post("/_matrix/client/v3/createRoom", body))["room_id"]
+
+    async def join(self, room, **body):
+        return await self.post(f"/_matrix/client/v3/join/{quote(room, safe='')}", body)
+
+    async def leave(self, room):
+        return await self.post(f"{self.room(room)}/leave")
+
+    async def invite(self, room, user):
+        return await self.post(f"{self.room(room)}/invite", {"user_id": user})
+
+    async def send(self, room, text, transaction=None, type="m.room.message"):
+        if transaction is None:
+            self.transactions += 1
+            transaction = f"t{self.transactions}-{secrets.token_hex(3)}"
+        content = {"msgtype": "m.text", "body": text} if isinstance(text, str) else text
+        answer = await self.put(f"{self.room(room)}/send/{type}/{quote(transaction, safe='')}", content)
+        return answer["event_id"]
+
+    async def state(self, room, type, content, key=""):
+        return (await self.put(f"{self.room(room)}/state/{type}/{quote(key, safe='')}", content))["event_id"]
+
+    async def sync(self, since=None, timeout=0, filter=None, **more):
+        import json
+        query = {"timeout": timeout, **more}
+        if since:
+            query["since"] = since
+        if filter is not None:
+            query["filter"] = filter if isinstance(filter, str) else json.dumps(filter)
+        return await self.get("/_matrix/client/v3/sync?" + "&".join(f"{k}={quote(str(v), safe='')}" for k, v in query.items()))
+
+    async def messages(self, room, **query):
+        """Every event of the room that this user may see, newest first."""
+        events, start = [], None
+        while True:
+            q = {"dir": "b", "limit": 100, **query, **({"from": start} if start else {})}
+            page = await self.get(f"{self.room(room)}/messages?" + "&".join(f"{k}={quote(str(v), safe='')}" for k, v in q.items()))
+            events += page["chunk"]
+            start = page.get("end")
+            if not start:
+                return events
+
+    @staticmethod
+    def room(room):
+        return "/_matrix/client/v3/rooms/" + quote(room, safe="")
