@@ -1,0 +1,164 @@
+// Writes JSON as bytes. Commas are its business; the order of keys is the caller's.
+
+/// Appends a JSON text to a buffer.
+///
+///     var writer = JSONWriter()
+///     writer.object { writer in
+///         writer.member("room_id", room.string)
+///         writer.member("events", array: { $0.raw(event) })
+///     }
+///
+/// Each key takes exactly one value. What is spliced in raw must be one complete value.
+package struct JSONWriter: Sendable {
+    package var bytes: [UInt8]
+    /// Whether the next key or element follows another.
+    @usableFromInline var needsComma = false
+
+    @inlinable
+    package init(capacity: Int = 256) {
+        bytes = []
+        bytes.reserveCapacity(capacity)
+    }
+
+    // MARK: Containers
+
+    @inlinable
+    package mutating func object(_ body: (inout JSONWriter) throws -> Void) rethrows {
+        beginValue()
+        bytes.append(UInt8(ascii: "{"))
+        needsComma = false
+        try body(&self)
+        close()
+    }
+
+    @inlinable
+    package mutating func array(_ body: (inout JSONWriter) throws -> Void) rethrows {
+        beginValue()
+        bytes.append(UInt8(ascii: "["))
+        needsComma = false
+        try body(&self)
+        bytes.append(UInt8(ascii: "]"))
+        needsComma = true
+    }
+
+    /// Writes the start of an object that has a member already and is rendered elsewhere, up to its closing brace. Then come
+    /// more members, then ``close()``.
+    @inlinable
+    package mutating func openRaw(_ prefix: some Collection<UInt8>) {
+        beginValue()
+        bytes.append(contentsOf: prefix)
+        needsComma = true
+    }
+
+    /// Ends an object that ``openRaw(_:)`` began.
+    @inlinable
+    package mutating func close() {
+        bytes.append(UInt8(ascii: "}"))
+        needsComma = true
+    }
+
+    // MARK: Keys and values
+
+    /// Writes a key; exactly one value has to follow.
+    @inlinable
+    package mutating func key(_ key: String) {
+        beginValue()
+        appendQuoted(key)
+        bytes.append(UInt8(ascii: ":"))
+    }
+
+    @inlinable
+    package mutating func key(_ key: ByteString) {
+        self.key(key.string)
+    }
+
+    @inlinable
+    package mutating func string(_ text: String) {
+        beginValue()
+        appendQuoted(text)
+        endValue()
+    }
+
+    @inlinable
+    package mutating func string(_ text: ByteString) {
+        string(text.string)
+    }
+
+    package mutating func int(_ value: Int64) {
+        beginValue()
+        JSONNumber.append(value, to: &bytes)
+        endValue()
+    }
+
+    package mutating func double(_ value: Double) {
+        beginValue()
+        JSONNumber.append(value, to: &bytes)
+        endValue()
+    }
+
+    @inlinable
+    package mutating func bool(_ value: Bool) {
+        word(value ? "true" : "false")
+    }
+
+    @inlinable
+    package mutating func null() {
+        word("null")
+    }
+
+    /// Writes a value as it was read.
+    package mutating func json(_ value: JSON) {
+        raw(value.bytes)
+    }
+
+    /// Writes a tree as canonical JSON.
+    package mutating func value(_ value: JSONValue) {
+        switch value {
+        case .null: null()
+        case .bool(let value): bool(value)
+        case .int(let value): int(value)
+        case .double(let value): double(value)
+        case .string(let value): string(value)
+        case .array(let elements): array { for element in elements { $0.value(element) } }
+        case .object(let members): object { for (key, value) in members { $0.member(key, value) } }
+        }
+    }
+
+    /// Writes one complete value that is JSON already.
+    @inlinable
+    package mutating func raw(_ json: some Collection<UInt8>) {
+        beginValue()
+        bytes.append(contentsOf: json)
+        endValue()
+    }
+
+    // MARK: Steps
+
+    /// The comma before a key or an element.
+    @inlinable
+    mutating func beginValue() {
+        if needsComma {
+            bytes.append(UInt8(ascii: ","))
+            needsComma = false
+        }
+    }
+
+    @inlinable
+    mutating func endValue() {
+        needsComma = true
+    }
+
+    @usableFromInline
+    mutating func word(_ word: StaticString) {
+        beginValue()
+        bytes.append(contentsOf: UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
+        endValue()
+    }
+
+    @usableFromInline
+    mutating func appendQuoted(_ text: String) {
+        bytes.append(UInt8(ascii: "\""))
+        text.withUTF8Bytes { JSONEscape.append($0, to: &bytes) }
+        bytes.append(UInt8(ascii: "\""))
+    }
+}

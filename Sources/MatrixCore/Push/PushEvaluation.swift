@@ -1,0 +1,46 @@
+// What a user's push rules make of an event. Client-Server API §Push Rules.
+
+/// The actions of the rule that decided.
+package struct PushOutcome: Sendable, Hashable {
+    /// Whether the event makes a notification, and so counts as unread.
+    package let notifies: Bool
+    /// Whether it counts as a highlight.
+    package let highlights: Bool
+    /// The tweaks for the push gateway.
+    package let tweaks: JSONObject
+
+    /// No rule matched, or the one that did asks for nothing.
+    package static let nothing = PushOutcome(actions: [])
+
+    /// Reads a rule's actions. `dont_notify`, `coalesce` and whatever else is not understood mean nothing.
+    package init(actions: [JSONValue]) {
+        var notifies = false
+        var tweaks: JSONObject = [:]
+        for action in actions {
+            if action == "notify" { notifies = true }
+            guard let tweak = action["set_tweak"]?.string else { continue }
+            // "If a highlight tweak is given with no value, its value is defined to be true."
+            tweaks[tweak] = action["value"] ?? (tweak == "highlight" ? true : nil)
+        }
+        self.notifies = notifies
+        self.tweaks = tweaks
+        highlights = notifies && tweaks["highlight"] == true
+    }
+}
+
+extension PushRuleset {
+    /// What the rules make of `event`: the actions of the first enabled rule whose conditions all hold.
+    ///
+    /// A user's own events notify nobody, whatever the rules.
+    ///
+    /// - Parameters:
+    ///   - user: whose rules these are.
+    ///   - displayName: the user's in the room.
+    package func evaluate(_ event: PushEvent, for user: UserID, displayName: String?) -> PushOutcome {
+        if event.sender == user { return .nothing }
+        let rule = rules.first { rule in
+            rule.isEnabled && rule.conditions.allSatisfy { event.satisfies($0, displayName: displayName) }
+        }
+        return rule.map { PushOutcome(actions: $0.actions) } ?? .nothing
+    }
+}
