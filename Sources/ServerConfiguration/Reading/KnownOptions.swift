@@ -1,0 +1,190 @@
+// Options of Synapse that this server knows by name only: they are reported at start, and have no effect.
+// The sections are those of Synapse's configuration manual.
+
+enum KnownOptions {
+    static let notBuilt: [(section: String, names: [String])] = [
+        (
+            "Modules",
+            [
+                "modules",
+            ]
+        ),
+        (
+            "Server",
+            [
+                "user_agent_suffix", "serve_server_wellknown", "extra_well_known_client_content", "include_profile_data_on_invite",
+                "enable_search", "ip_range_blacklist", "ip_range_whitelist", "manhole", "manhole_settings", "http_proxy", "https_proxy",
+                "no_proxy_hosts", "matrix_authentication_service", "dummy_events_threshold", "delete_stale_devices_after", "email",
+                "max_event_delay_duration", "user_types",
+            ]
+        ),
+        (
+            "Homeserver blocking",
+            [
+                "admin_contact", "hs_disabled", "hs_disabled_message", "limit_usage_by_mau", "max_mau_value", "mau_trial_days",
+                "mau_appservice_trial_days", "mau_limit_alerting", "mau_stats_only", "mau_limit_reserved_threepids", "server_context",
+                "limit_remote_rooms", "allow_per_room_profiles", "max_avatar_size", "allowed_avatar_mimetypes",
+                "redaction_retention_period", "forgotten_room_retention_period", "user_ips_max_age", "request_token_inhibit_3pid_errors",
+                "next_link_domain_whitelist", "templates", "retention",
+            ]
+        ),
+        (
+            "TLS",
+            [
+                "federation_verify_certificates", "federation_client_minimum_tls_version",
+                "federation_certificate_verification_whitelist", "federation_custom_ca_list",
+            ]
+        ),
+        (
+            "Federation",
+            [
+                "federation_domain_whitelist", "federation_whitelist_endpoint_enabled", "federation_metrics_domains",
+                "allow_profile_lookup_over_federation", "allow_device_name_lookup_over_federation", "federation",
+            ]
+        ),
+        (
+            "Caching",
+            [
+                "event_cache_size",
+            ]
+        ),
+        (
+            "Database",
+            [
+                "databases",
+            ]
+        ),
+        (
+            "Ratelimiting",
+            [
+                "federation_rr_transactions_per_room_per_second",
+            ]
+        ),
+        (
+            "Media Store",
+            [
+                "enable_authenticated_media", "enable_media_repo", "enable_local_media_storage", "max_pending_media_uploads",
+                "unused_expiration_time", "media_storage_providers", "media_upload_limits", "max_image_pixels",
+                "remote_media_download_burst_count", "remote_media_download_per_second", "prevent_media_downloads_from",
+                "dynamic_thumbnails", "thumbnail_sizes", "media_retention", "url_preview_enabled", "url_preview_ip_range_blacklist",
+                "url_preview_ip_range_whitelist", "url_preview_url_blacklist", "max_spider_size", "url_preview_accept_language",
+                "oembed",
+            ]
+        ),
+        (
+            "Captcha",
+            [
+                "recaptcha_public_key", "recaptcha_public_key_path", "recaptcha_private_key", "recaptcha_private_key_path",
+                "enable_registration_captcha", "recaptcha_siteverify_api",
+            ]
+        ),
+        (
+            "TURN",
+            [
+                "turn_uris", "turn_shared_secret", "turn_shared_secret_path", "turn_username", "turn_password", "turn_user_lifetime",
+                "turn_allow_guests", "matrix_rtc",
+            ]
+        ),
+        (
+            "Registration",
+            [
+                "registrations_require_3pid", "disable_msisdn_registration", "allowed_local_3pids", "enable_3pid_lookup",
+                "registration_requires_token", "default_identity_server", "account_threepid_delegates", "enable_3pid_changes",
+                "autocreate_auto_join_rooms_federated", "autocreate_auto_join_room_preset", "auto_join_mxid_localpart",
+                "allow_underscore_prefixed_registration",
+            ]
+        ),
+        (
+            "User session management",
+            [
+                "ui_auth", "login_via_existing_session",
+            ]
+        ),
+        (
+            "Metrics",
+            [
+                "sentry", "metrics_flags", "report_stats_endpoint",
+            ]
+        ),
+        (
+            "API Configuration",
+            [
+                "room_prejoin_state", "track_puppeted_user_ips", "app_service_config_files", "track_appservice_user_ips",
+                "use_appservice_legacy_authorization",
+            ]
+        ),
+        (
+            "Signing Keys",
+            [
+                "trusted_key_servers", "key_server_signing_keys_path",
+            ]
+        ),
+        (
+            "Single sign-on integration",
+            [
+                "saml2_config", "oidc_providers", "cas_config", "sso", "jwt_config",
+            ]
+        ),
+        (
+            "Push",
+            [
+                "push",
+            ]
+        ),
+        (
+            "Rooms",
+            [
+                "user_directory", "user_consent", "stats", "server_notices", "enable_room_list_search", "alias_creation_rules",
+                "room_list_publication_rules", "default_power_level_content_override", "exclude_rooms_from_sync",
+                "exclude_rooms_from_presence",
+            ]
+        ),
+        (
+            "Opentracing",
+            [
+                "opentracing",
+            ]
+        ),
+        (
+            "Coordinating workers",
+            [
+                "worker_replication_secret", "worker_replication_secret_path", "start_pushers", "pusher_instances", "send_federation",
+                "federation_sender_instances", "instance_map", "stream_writers", "outbound_federation_restricted_to",
+                "run_background_tasks_on", "update_user_directory_from_worker", "notify_appservices_from_worker",
+                "media_instance_running_background_jobs", "redis",
+            ]
+        ),
+        (
+            "Individual worker configuration",
+            [
+                "worker_app", "worker_name", "worker_listeners", "worker_manhole", "worker_daemonize", "worker_pid_file",
+                "worker_log_config",
+            ]
+        ),
+        (
+            "Background Updates",
+            [
+                "background_updates",
+            ]
+        ),
+        (
+            "Auto Accept Invites",
+            [
+                "auto_accept_invites",
+            ]
+        ),
+        (
+            "Not in the manual, or of older versions",
+            [
+                "experimental_features", "federation_ip_range_blacklist", "use_insecure_ssl_client_just_for_testing_do_not_use",
+                "rc_profile", "rc_messages_per_second", "rc_message_burst_count", "federation_rc_window_size",
+                "federation_rc_sleep_limit", "federation_rc_sleep_delay", "federation_rc_reject_limit", "federation_rc_concurrent",
+                "enable_ephemeral_messages", "use_presence", "disable_registration", "password_providers", "spam_checker",
+                "third_party_event_rules", "uploads_path", "enable_group_creation", "metrics_port", "metrics_bind_host", "bind_port",
+                "unsecure_port", "bind_host", "no_tls", "account_validity", "tls_fingerprints", "acme", "perspectives",
+                "worker_log_file", "saml2_enabled", "cas_enabled", "jwt_enabled", "trust_identity_server_for_password_resets",
+                "enable_registration_token_3pid_bypass",
+            ]
+        ),
+    ]
+}

@@ -1,0 +1,111 @@
+// What the operator decided, as values: the options of `homeserver.yaml` that are built, with Synapse's defaults.
+
+import MatrixCore
+
+/// The settings of one homeserver. Reading them is `ConfigurationReader`'s business.
+package struct ServerConfiguration: Sendable {
+    // MARK: The server
+
+    package var serverName: ServerName
+    /// `public_baseurl`: where clients reach the server, with a trailing slash.
+    package var publicBaseURL: String
+    package var webClientLocation: String?
+    package var pidFile: String?
+    package var listeners: [Listener] = []
+    /// `tls_certificate_path` and `tls_private_key_path`; needed where a listener has `tls: true`.
+    package var tlsCertificatePath: String?
+    package var tlsPrivateKeyPath: String?
+    package var defaultRoomVersion: RoomVersion = .v12
+    package var presenceEnabled = true
+    package var requireAuthForProfileRequests = false
+    package var limitProfileRequestsToUsersWhoShareRooms = false
+    package var allowPublicRoomsWithoutAuth = false
+    package var allowPublicRoomsOverFederation = false
+    /// The most events that `limit` in a filter can ask for.
+    package var filterTimelineLimit = 100
+    package var reportStats = false
+    /// `soft_file_limit`: how many open files the process asks for; 0 leaves the limit to what the system allows at most.
+    package var softFileLimit = 0
+
+    // MARK: Storage
+
+    package var database: DatabaseConfiguration = .sqlite(path: "homeserver.db")
+    package var mediaStorePath = "media_store"
+    /// Bytes.
+    package var maxUploadSize = 50 * 1024 * 1024
+
+    // MARK: Secrets and keys
+
+    package var signingKeyPath: String
+    /// Keys that once signed for this server: published, never used again. Server-Server API §Publishing Keys.
+    package var oldSigningKeys: [OldSigningKey] = []
+    /// How long others may rely on our published keys.
+    package var keyRefreshInterval: Duration = .seconds(86_400)
+    package var macaroonSecretKey: String?
+    package var formSecret: String?
+    package var registrationSharedSecret: String?
+
+    // MARK: Accounts
+
+    package var enableRegistration = false
+    package var enableRegistrationWithoutVerification = false
+    package var enableSetDisplayName = true
+    package var enableSetAvatarURL = true
+    package var inhibitUserInUseError = false
+    package var allowGuestAccess = false
+    package var bcryptRounds = 12
+    /// `password_config.pepper`: appended to a password before it is hashed.
+    package var passwordPepper = ""
+    package var passwordLoginEnabled = true
+    /// How long an access token without refresh is valid; nil: until logout.
+    package var sessionLifetime: Duration?
+    package var refreshableAccessTokenLifetime: Duration = .seconds(300)
+    package var refreshTokenLifetime: Duration?
+    package var nonrefreshableAccessTokenLifetime: Duration?
+    package var autoJoinRooms: [RoomAlias] = []
+    package var autocreateAutoJoinRooms = true
+    package var autoJoinRoomsForGuests = true
+
+    // MARK: Rooms
+
+    package var encryptionEnabledByDefault: EncryptionDefault = .off
+    package var forgetRoomsOnLeave = false
+    package var requireMembershipForAliases = true
+    package var blockNonAdminInvites = false
+
+    package var rateLimits = RateLimits()
+    package var budgets = Budgets()
+
+    // MARK: Operation
+
+    /// The path of Synapse's Python logging configuration, if one is given.
+    package var logConfigPath: String?
+    package var enableMetrics = false
+
+    /// - Parameter signingKeyPath: by default `SERVERNAME.signing.key`.
+    package init(serverName: ServerName, signingKeyPath: String? = nil) {
+        self.serverName = serverName
+        self.publicBaseURL = "https://\(serverName)/"
+        self.signingKeyPath = signingKeyPath ?? "\(serverName).signing.key"
+    }
+}
+
+/// `encryption_enabled_by_default_for_room_type`: for which rooms a client's createRoom turns encryption on.
+package enum EncryptionDefault: String, Sendable, CaseIterable {
+    case all, invite, off
+}
+
+/// One of `old_signing_keys`.
+package struct OldSigningKey: Sendable, Equatable {
+    /// E.g. `ed25519:a_AbCd`.
+    package var keyID: String
+    /// Unpadded base64 of the public key.
+    package var key: String
+    package var expired: Timestamp
+
+    package init(keyID: String, key: String, expired: Timestamp) {
+        self.keyID = keyID
+        self.key = key
+        self.expired = expired
+    }
+}
