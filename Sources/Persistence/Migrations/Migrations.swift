@@ -1,0 +1,10 @@
+// The schema's history. Each migration stands in a file of its own, `M00N_Subject.swift`, as a static of `Migration`.
+
+package enum Migrations {
+    /// All migrations, in the order of their numbers.
+    package static let all: [Migration] = [
+        .rooms,
+        .accounts,
+        .devicesAndKeys,
+    ]
+}

@@ -1,0 +1,96 @@
+// The accounts of this server: table `users` (migration 2).
+
+import MatrixCore
+
+/// One row of `users`.
+package struct AccountRow: Sendable {
+    package var user: UserID
+    /// A bcrypt hash, or nil where the account has no password.
+    package var passwordHash: String?
+    package var created: Timestamp
+    /// Synapse's user type, e.g. `bot` or `support`; nil for a person.
+    package var userType: String?
+    package var isAdmin = false
+    package var isGuest = false
+    package var isDeactivated = false
+    package var isLocked = false
+    package var isSuspended = false
+
+    package init(user: UserID, passwordHash: String?, created: Timestamp, userType: String? = nil, isAdmin: Bool = false) {
+        self.user = user
+        self.passwordHash = passwordHash
+        self.created = created
+        self.userType = userType
+        self.isAdmin = isAdmin
+    }
+
+    fileprivate init(_ row: SQLRow) {
+        user = UserID(trusted: row.text(0))
+        passwordHash = row.optionalText(1)
+        created = Timestamp(milliseconds: row.int(2))
+        userType = row.optionalText(3)
+        isAdmin = row.bool(4)
+        isGuest = row.bool(5)
+        isDeactivated = row.bool(6)
+        isLocked = row.bool(7)
+        isSuspended = row.bool(8)
+    }
+}
+
+/// Reads and writes accounts.
+package enum AccountStore {
+    /// Adds an account; false if the id is taken.
+    package static func insert(_ account: AccountRow, on connection: any SQLConnection) throws -> Bool {
+        try connection.execute(
+            """
+            INSERT INTO users (user_id, folded_id, password_hash, created_ts, user_type, is_admin, is_guest, deactivated, locked, suspended)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
+            """,
+            [
+                .text(account.user.string), .text(folded(account.user)), .optional(account.passwordHash),
+                .int(account.created.milliseconds), .optional(account.userType), .bool(account.isAdmin), .bool(account.isGuest),
+                .bool(account.isDeactivated), .bool(account.isLocked), .bool(account.isSuspended),
+            ]) == 1
+    }
+
+    package static func account(_ user: UserID, on connection: any SQLConnection) throws -> AccountRow? {
+        try connection.first(
+            """
+            SELECT user_id, password_hash, created_ts, user_type, is_admin, is_guest, deactivated, locked, suspended
+            FROM users WHERE user_id = $1
+            """, [.text(user.string)], AccountRow.init)
+    }
+
+    /// The accounts whose ids differ from `user` at most in the case of letters. Usually one or none;
+    /// more where an imported database has accounts from before ids were lowercase.
+    package static func accountsIgnoringCase(_ user: UserID, on connection: any SQLConnection) throws -> [AccountRow] {
+        try connection.rows(
+            """
+            SELECT user_id, password_hash, created_ts, user_type, is_admin, is_guest, deactivated, locked, suspended
+            FROM users WHERE folded_id = $1 ORDER BY user_id LIMIT 100
+            """, [.text(folded(user))], AccountRow.init)
+    }
+
+    package static func exists(_ user: UserID, on connection: any SQLConnection) throws -> Bool {
+        try connection.exists("SELECT 1 FROM users WHERE user_id = $1", [.text(user.string)])
+    }
+
+    /// Sets or clears the password; false if there is no such account.
+    package static func setPasswordHash(_ hash: String?, of user: UserID, on connection: any SQLConnection) throws -> Bool {
+        try connection.execute(
+            "UPDATE users SET password_hash = $2 WHERE user_id = $1", [.text(user.string), .optional(hash)]) == 1
+    }
+
+    package static func setAdmin(_ isAdmin: Bool, _ user: UserID, on connection: any SQLConnection) throws -> Bool {
+        try connection.execute(
+            "UPDATE users SET is_admin = $2 WHERE user_id = $1", [.text(user.string), .bool(isAdmin)]) == 1
+    }
+
+    package static func setDeactivated(_ isDeactivated: Bool, _ user: UserID, on connection: any SQLConnection) throws -> Bool {
+        try connection.execute(
+            "UPDATE users SET deactivated = $2 WHERE user_id = $1", [.text(user.string), .bool(isDeactivated)]) == 1
+    }
+
+    /// Stored ids are compared by this form when somebody logs in or registers.
+    private static func folded(_ user: UserID) -> String { user.string.lowercased() }
+}

@@ -1,0 +1,54 @@
+// The identity keys of devices: table `device_keys` (migration 3). Client-Server API §Device keys.
+
+import MatrixCore
+
+/// The identity keys of one device, and the name its owner gave it.
+package struct DeviceKeysRow: Sendable {
+    package let user: UserID
+    package let device: DeviceID
+    package let displayName: String?
+    /// The canonical JSON of `device_keys` as it was uploaded, without `unsigned`.
+    package let json: [UInt8]
+
+    fileprivate init(_ row: SQLRow) {
+        user = UserID(trusted: row.text(0))
+        device = DeviceID(trusted: row.text(1))
+        displayName = row.optionalText(2)
+        json = row.blob(3)
+    }
+}
+
+/// Reads and writes identity keys.
+package enum DeviceKeyStore {
+    package static func keys(of device: DeviceID, of user: UserID, on connection: any SQLConnection) throws -> [UInt8]? {
+        try connection.first(
+            "SELECT json FROM device_keys WHERE user_id = $1 AND device_id = $2", [.text(user.string), .text(device.string)]
+        ) { $0.blob(0) }
+    }
+
+    /// The keys of every device of `users` that published some, in the order of users and devices.
+    package static func keys(ofDevicesOf users: [UserID], on connection: any SQLConnection) throws -> [DeviceKeysRow] {
+        try connection.rows(
+            """
+            SELECT k.user_id, k.device_id, d.display_name, k.json
+            FROM device_keys k JOIN devices d ON d.user_id = k.user_id AND d.device_id = k.device_id
+            WHERE {k.user_id IN $1}
+            ORDER BY k.user_id, k.device_id
+            """, [.texts(users.map(\.string))], DeviceKeysRow.init)
+    }
+
+    package static func set(
+        _ json: [UInt8], of device: DeviceID, of user: UserID, on connection: any SQLConnection
+    ) throws {
+        try connection.enqueue(
+            """
+            INSERT INTO device_keys (user_id, device_id, json) VALUES ($1, $2, $3)
+            ON CONFLICT (user_id, device_id) DO UPDATE SET json = excluded.json
+            """, [.text(user.string), .text(device.string), .blob(json)])
+    }
+
+    package static func delete(of device: DeviceID, of user: UserID, on connection: any SQLConnection) throws {
+        try connection.enqueue(
+            "DELETE FROM device_keys WHERE user_id = $1 AND device_id = $2", [.text(user.string), .text(device.string)])
+    }
+}
