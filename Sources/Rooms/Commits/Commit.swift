@@ -1,0 +1,40 @@
+// What the Journal publishes: changes in order of their stream positions, a group of them per commit.
+
+import MatrixCore
+import Persistence
+
+/// One thing that happened, at its place in the stream.
+package struct Change: Sendable {
+    package let position: StreamPosition
+    package let kind: Kind
+
+    package enum Kind: Sendable {
+        case event(TimelineEvent)
+        case receipt(room: RoomID, user: UserID)
+        case typing(room: RoomID)
+        case accountData(user: UserID, room: RoomID?)
+        case toDevice(user: UserID, device: DeviceID)
+        /// The devices or cross-signing keys of `user` changed.
+        case deviceList(user: UserID)
+        /// The counts of one-time or fallback keys of a device changed.
+        case oneTimeKeys(user: UserID, device: DeviceID)
+        case profile(user: UserID)
+    }
+
+    package init(position: StreamPosition, kind: Kind) {
+        self.position = position
+        self.kind = kind
+    }
+}
+
+/// Changes that were published together. `positions` has no gap to the commit before it: a reader that has seen a commit
+/// has seen everything up to `positions.upperBound`.
+package struct Commit: Sendable {
+    package let changes: [Change]
+    package let positions: ClosedRange<StreamPosition>
+
+    package init(changes: [Change], positions: ClosedRange<StreamPosition>) {
+        self.changes = changes
+        self.positions = positions
+    }
+}

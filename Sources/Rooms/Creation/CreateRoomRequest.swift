@@ -1,0 +1,122 @@
+// What a client asks for when it makes a room. Client-Server API §Creation, `POST /createRoom`.
+
+import MatrixCore
+import Persistence
+
+/// The body of `POST /createRoom`, checked.
+package struct CreateRoomRequest: Sendable {
+    package var version: RoomVersion?
+    package var isPublished = false
+    package var preset: RoomPreset = .privateChat
+    package var aliasName: String?
+    package var name: String?
+    package var topic: String?
+    package var invites: [UserID] = []
+    package var isDirect = false
+    package var creationContent: JSONObject = [:]
+    package var initialState: [InitialState] = []
+    package var powerLevelOverride: JSONObject = [:]
+
+    package struct InitialState: Sendable {
+        package let key: StateKey
+        package let content: JSONObject
+    }
+
+    package init() {}
+
+    /// - Throws: `M_BAD_JSON`, `M_INVALID_PARAM`, `M_UNSUPPORTED_ROOM_VERSION`.
+    package init(_ body: JSON) throws(MatrixError) {
+        let body = Body(json: body)
+        if let name = try body.string("room_version") {
+            guard let version = RoomVersion.named(name) else { throw .unsupportedRoomVersion }
+            self.version = version
+        }
+        if let visibility = try body.string("visibility") {
+            guard visibility == "public" || visibility == "private" else {
+                throw .invalidParam("'\(visibility)' is not a valid visibility")
+            }
+            isPublished = visibility == "public"
+        }
+        preset = isPublished ? .publicChat : .privateChat
+        if let name = try body.string("preset") {
+            guard let preset = RoomPreset(rawValue: name) else { throw .badJSON("'\(name)' is not a valid preset") }
+            self.preset = preset
+        }
+        aliasName = try body.string("room_alias_name")
+        name = try body.string("name")
+        topic = try body.string("topic")
+        isDirect = try body.bool("is_direct") ?? false
+        creationContent = try body.object("creation_content") ?? [:]
+        powerLevelOverride = try body.object("power_level_content_override") ?? [:]
+        for invite in try body.array("invite") {
+            guard let user = invite.string.flatMap({ UserID(valid: $0) }) else { throw .invalidParam("Invalid user_id in invite") }
+            if !invites.contains(user) { invites.append(user) }
+        }
+        initialState = try body.array("initial_state").map { json throws(MatrixError) in try InitialState(json) }
+        try CreateRoomRequest.checkThirdPartyInvites(try body.array("invite_3pid"))
+    }
+
+    /// Third-party invites need an identity server, and this server asks none.
+    private static func checkThirdPartyInvites(_ invites: [JSON]) throws(MatrixError) {
+        for invite in invites {
+            guard ["medium", "address", "id_server", "id_access_token"].allSatisfy({ invite[$0]?.string != nil }) else {
+                throw .missingParam("medium, address, id_server and id_access_token are required for a third-party invite")
+            }
+            throw .forbidden("Inviting by third-party identifiers is not available on this server")
+        }
+    }
+}
+
+extension CreateRoomRequest.InitialState {
+    fileprivate init(_ json: JSON) throws(MatrixError) {
+        let body = Body(json: json)
+        guard json.isObject, let type = try body.string("type"), let content = try body.object("content") else {
+            throw .badJSON("An event of initial_state needs type and content")
+        }
+        key = StateKey(type: ByteString(type), stateKey: ByteString(try body.string("state_key") ?? ""))
+        self.content = content
+    }
+}
+
+/// What a room starts with. Client-Server API §Creation, presets.
+package enum RoomPreset: String, Sendable, CaseIterable {
+    case privateChat = "private_chat"
+    case trustedPrivateChat = "trusted_private_chat"
+    case publicChat = "public_chat"
+
+    var joinRule: String { self == .publicChat ? "public" : "invite" }
+    var historyVisibility: String { "shared" }
+    var guestsCanJoin: Bool { self != .publicChat }
+    /// Everybody may invite to a private room.
+    var powerLevels: JSONObject { self == .publicChat ? [:] : ["invite": 0] }
+    var inviteesHaveCreatorsPower: Bool { self == .trustedPrivateChat }
+}
+
+/// Reads members of an object: nil when absent, an error when of the wrong type.
+private struct Body {
+    let json: JSON
+
+    func string(_ key: String) throws(MatrixError) -> String? {
+        guard let value = json[key], !value.isNull else { return nil }
+        guard let text = value.string else { throw .badJSON("'\(key)' must be a string") }
+        return text
+    }
+
+    func bool(_ key: String) throws(MatrixError) -> Bool? {
+        guard let value = json[key], !value.isNull else { return nil }
+        guard let flag = value.bool else { throw .badJSON("'\(key)' must be a boolean") }
+        return flag
+    }
+
+    func object(_ key: String) throws(MatrixError) -> JSONObject? {
+        guard let value = json[key], !value.isNull else { return nil }
+        guard value.isObject else { throw .badJSON("'\(key)' must be an object") }
+        return JSONObject(value)
+    }
+
+    func array(_ key: String) throws(MatrixError) -> [JSON] {
+        guard let value = json[key], !value.isNull else { return [] }
+        guard value.isArray else { throw .badJSON("'\(key)' must be an array") }
+        return Array(value.elements)
+    }
+}

@@ -1,0 +1,72 @@
+// What a user asks to be changed about a membership, and the event that makes it. Client-Server API §Room membership.
+
+import MatrixCore
+import Persistence
+
+/// How a membership is to change.
+package enum MembershipAction: String, Sendable {
+    case join, invite, leave, kick, ban, unban
+
+    /// The membership that the event sets.
+    package var membership: Membership {
+        switch self {
+        case .join: .join
+        case .invite: .invite
+        case .leave, .kick, .unban: .leave
+        case .ban: .ban
+        }
+    }
+}
+
+/// A request to change the membership of `target`. It becomes an event against the state that the room has by then.
+struct MembershipChange: Sendable {
+    let action: MembershipAction
+    let target: UserID
+    let sender: UserID
+    /// What the event says besides the membership: reason, name and picture.
+    var content: JSONObject
+    /// The user may join a restricted room, by membership in one of the rooms that its join rule names.
+    var isAllowedByOtherRoom = false
+
+    /// The event, or what speaks against it beyond the authorization rules, which are checked after this.
+    func drafts(in room: RoomSnapshot, isLocal: (UserID) -> Bool) throws(MatrixError) -> [EventDraft] {
+        let old = room.membership(of: target)
+        if action == .unban, old != .ban {
+            throw .badState("Cannot unban user who was not banned (membership=\(old?.rawValue ?? "none"))")
+        }
+        if old == .ban, action == .join || action == .invite || action == .kick {
+            throw .badState("Cannot \(action.rawValue) user who was banned")
+        }
+        if action == .kick, old == nil || old == .leave {
+            throw .forbidden("The target user is not in the room")
+        }
+        var content = content
+        content["membership"] = .string(action.membership.rawValue)
+        // Only this server says who authorised a join.
+        content["join_authorised_via_users_server"] = nil
+        if action == .join, room.joinRule.isRestricted, old != .join, old != .invite {
+            content["join_authorised_via_users_server"] = .string(try authoriser(in: room, isLocal: isLocal).string)
+        }
+        return [EventDraft(type: "m.room.member", stateKey: target.text, content: content, sender: sender)]
+    }
+
+    /// Rooms §Restricted rooms: a member of this server who may invite.
+    private func authoriser(in room: RoomSnapshot, isLocal: (UserID) -> Bool) throws(MatrixError) -> UserID {
+        guard isAllowedByOtherRoom else {
+            throw .forbidden("You do not belong to any of the required rooms/spaces to join this room.")
+        }
+        func authorises(_ user: UserID) -> Bool {
+            isLocal(user) && room.membership(of: user) == .join && room.powerLevels.level(of: user) >= room.powerLevels.invite
+        }
+        if let user = room.creators.first(where: authorises) ?? room.earliestMembers.first(where: authorises) { return user }
+        for (key, entry) in room.state where entry.membership == .join {
+            let user = UserID(trusted: key.stateKey.string)
+            if authorises(user) { return user }
+        }
+        throw .unableToGrantJoin("No member of this server may invite to the room")
+    }
+}
+
+extension JoinRules {
+    package var isRestricted: Bool { rule == .restricted || rule == .knockRestricted }
+}

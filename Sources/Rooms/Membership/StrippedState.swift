@@ -1,0 +1,34 @@
+// What a user who is not in a room learns of it from an invite. Client-Server API §Stripped state.
+
+import MatrixCore
+import Persistence
+
+extension EventReader {
+    /// The stripped state for an invite (or a knock) as JSON objects: what names the room and the inviter, as of the invite, and
+    /// the invite itself.
+    package func strippedState(for invite: TimelineEvent) async throws -> [[UInt8]] {
+        let keys = EventReader.strippedKeys + [.member(invite.sender)]
+        let state = try await state(keys, at: invite.snapshotBefore)
+        let others = try await events(keys.compactMap { state[$0] })
+        return try (others + [invite]).map { try $0.stripped() }
+    }
+
+    private static let strippedKeys: [StateKey] = [
+        .create, .joinRules, .canonicalAlias, .avatar, .encryption, .name, .topic,
+    ]
+}
+
+extension TimelineEvent {
+    /// `content`, `sender`, `state_key` and `type`.
+    package func stripped() throws(JSONError) -> [UInt8] {
+        var writer = JSONWriter()
+        let content = try content()
+        writer.object { event in
+            event.member("content", raw: content.map { Array($0.bytes) } ?? Array("{}".utf8))
+            event.member("sender", sender)
+            if let stateKey { event.member("state_key", stateKey) }
+            event.member("type", type)
+        }
+        return writer.bytes
+    }
+}

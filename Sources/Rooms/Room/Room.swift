@@ -1,0 +1,192 @@
+// A room: an inbox of commands, and one loop that turns them into events.
+
+import DequeModule
+import MatrixCore
+import Persistence
+import Synchronization
+
+/// One room of this server.
+///
+/// Commands wait in a first-in, first-out inbox. One drain loop takes all that are there, builds their events one after the other
+/// on a copy of the room's head, hands them to the Journal as one batch, and resumes the callers when it is durable. While a batch
+/// is being written, the next one gathers: a busy room gets bigger batches, not longer queues. Only the loop moves the head, and
+/// only for what is durable, so no invariant spans an `await` of anyone else.
+///
+/// The head changes before a reader of the commit stream hears of the commit (`JournalBatch.committed`). So whoever has read
+/// position P from the stream finds it in `current`.
+package actor Room {
+    package nonisolated let id: RoomID
+    package nonisolated let nid: RoomNID
+    package nonisolated let version: RoomVersion
+    package nonisolated let environment: RoomEnvironment
+    private nonisolated let head: Mutex<RoomHead>
+
+    private var inbox: Deque<RoomCommand> = []
+    private var isDraining = false
+    private var recent = RecentTransactions()
+
+    /// How many commands make up a batch at most.
+    private static let batchLimit = 100
+
+    init(head: RoomHead, environment: RoomEnvironment) {
+        id = head.snapshot.roomID
+        nid = head.snapshot.nid
+        version = head.snapshot.version
+        self.environment = environment
+        self.head = Mutex(head)
+    }
+
+    // MARK: Reading
+
+    /// The room's state now, without waiting.
+    package nonisolated var current: RoomSnapshot { head.withLock { $0.snapshot } }
+
+    /// The room's state, with every event of it up to `position` that the commit stream has told of.
+    package nonisolated func snapshot(atLeast position: StreamPosition? = nil) async -> RoomSnapshot { current }
+
+    /// A batch is durable.
+    nonisolated func replaceHead(_ head: RoomHead) { self.head.withLock { $0 = head } }
+
+    /// About how many bytes the room holds in memory.
+    nonisolated var cost: Int { head.withLock { $0.cost } }
+
+    // MARK: Sending
+
+    /// Sends one event.
+    ///
+    /// - Returns: its id; for a state event that says what the current one says, or a transaction that was carried out before,
+    ///   the id of the event that is there.
+    /// - Throws: `MatrixError` when the event is refused, `DatabaseError` when it cannot be stored.
+    @discardableResult
+    package func send(_ draft: EventDraft, from origin: EventOrigin) async throws -> EventID {
+        let ids = try await send([draft], from: origin)
+        guard let id = ids.first else { throw MatrixError.unknown("The event was not sent", status: 500) }
+        return id
+    }
+
+    /// Sends several events as one unit: all of them or none.
+    @discardableResult
+    package func send(_ drafts: [EventDraft], from origin: EventOrigin) async throws -> [EventID] {
+        try await send(from: origin) { _ in drafts }
+    }
+
+    /// Sends what `make` decides on, given the state that the events will meet. It may be called more than once; no events is an
+    /// answer too. What it throws fails this command alone.
+    @discardableResult
+    package func send(
+        from origin: EventOrigin, making make: @escaping @Sendable (RoomSnapshot) throws -> [EventDraft]
+    ) async throws -> [EventID] {
+        try await withCheckedThrowingContinuation { continuation in
+            inbox.append(RoomCommand(origin: origin, make: make, continuation: continuation))
+            guard !isDraining else { return }
+            isDraining = true
+            Task { await drain() }
+        }
+    }
+
+    // MARK: The drain loop
+
+    private func drain() async {
+        while !inbox.isEmpty {
+            let commands = Array(inbox.prefix(Room.batchLimit))
+            inbox.removeFirst(commands.count)
+            await perform(commands)
+        }
+        isDraining = false
+    }
+
+    private func perform(_ commands: [RoomCommand]) async {
+        var batch = RoomBatch(head: head.withLock { $0 }, environment: environment)
+        var outcomes: [Outcome] = []
+        outcomes.reserveCapacity(commands.count)
+        var inBatch: [EventOrigin: Int] = [:]
+        for command in commands {
+            let key = command.origin.idempotencyKey
+            if let key, let known = recent[key] {
+                outcomes.append(.success(known))
+            } else if let key, let first = inBatch[key] {
+                outcomes.append(outcomes[first])
+            } else {
+                if let key { inBatch[key] = outcomes.count }
+                outcomes.append(await build(command, into: &batch))
+            }
+        }
+        if !batch.isEmpty {
+            do {
+                try await environment.journal.append(batch.journalBatch { [self] in replaceHead($0) })
+            } catch let error as DatabaseError where error.isUniqueViolation {
+                batch.forgetKeys()
+                return await performAfterConflict(commands, error)
+            } catch {
+                for command in commands { command.continuation.resume(throwing: error) }
+                return
+            }
+        }
+        finish(commands, outcomes)
+    }
+
+    private func build(_ command: RoomCommand, into batch: inout RoomBatch) async -> Outcome {
+        do {
+            while true {
+                do {
+                    return .success(try batch.add(try command.make(batch.head.snapshot), from: command.origin))
+                } catch let missing as MissingMaterial {
+                    try await batch.material.fetch(missing, version: version, from: environment)
+                }
+            }
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func finish(_ commands: [RoomCommand], _ outcomes: [Outcome]) {
+        for (command, outcome) in zip(commands, outcomes) {
+            if let key = command.origin.idempotencyKey, case .success(let ids) = outcome { recent.insert(ids, for: key) }
+            command.continuation.resume(with: outcome)
+        }
+    }
+
+    /// Some command repeats a transaction that memory has forgotten: the database refused the batch, and nothing of it is stored.
+    /// Answers those from the database, and performs the others again, each alone.
+    private func performAfterConflict(_ commands: [RoomCommand], _ conflict: DatabaseError) async {
+        for command in commands {
+            do {
+                if let stored = try await storedEvent(of: command.origin) {
+                    finish([command], [.success([stored])])
+                } else if command.isRepeated {
+                    command.continuation.resume(throwing: conflict)
+                } else {
+                    await perform([command.repeated()])
+                }
+            } catch {
+                command.continuation.resume(throwing: error)
+            }
+        }
+    }
+
+    private func storedEvent(of origin: EventOrigin) async throws -> EventID? {
+        guard let transactionID = origin.transactionID else { return nil }
+        let nid = nid
+        return try await environment.database.read { connection in
+            try EventStore.sent(
+                by: origin.user, device: origin.device, transactionID: transactionID, in: nid, on: connection)
+        }
+    }
+}
+
+private typealias Outcome = Result<[EventID], any Error>
+
+/// A command in a room's inbox.
+private struct RoomCommand: Sendable {
+    let origin: EventOrigin
+    let make: @Sendable (RoomSnapshot) throws -> [EventDraft]
+    let continuation: CheckedContinuation<[EventID], any Error>
+    /// It has met a conflict once.
+    var isRepeated = false
+
+    func repeated() -> RoomCommand {
+        var command = self
+        command.isRepeated = true
+        return command
+    }
+}

@@ -1,0 +1,33 @@
+// What every room needs of its surroundings.
+
+import Logging
+import MatrixCore
+import Persistence
+
+/// The database, the Journal, and who this server is: handed to every room and to the services around rooms.
+package struct RoomEnvironment: Sendable {
+    package let database: any Database
+    package let journal: Journal
+    package let sequences: Sequences
+    package let stateKeys: StateKeyTable
+    package let events: EventCache
+    package let serverName: ServerName
+    package let signingKey: SigningKey
+    package let logger: Logger
+
+    package init(
+        database: any Database, journal: Journal, sequences: Sequences, serverName: ServerName, signingKey: SigningKey,
+        logger: Logger, eventCacheByteLimit: Int = 8 << 20
+    ) {
+        self.database = database
+        self.journal = journal
+        self.sequences = sequences
+        self.serverName = serverName
+        self.signingKey = signingKey
+        self.logger = logger
+        stateKeys = StateKeyTable(database: database, sequences: sequences)
+        events = EventCache(byteLimit: eventCacheByteLimit)
+    }
+
+    package func isLocal(_ user: UserID) -> Bool { user.belongs(to: serverName) }
+}

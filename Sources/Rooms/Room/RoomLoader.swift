@@ -1,0 +1,59 @@
+// Wakes a room from the database.
+
+import MatrixCore
+import Persistence
+
+/// What is stored of a room that is cannot be used.
+package struct RoomDamaged: Error, Sendable, CustomStringConvertible {
+    package let room: RoomID
+    package let reason: String
+    package var description: String { "room \(room) cannot be loaded: \(reason)" }
+}
+
+extension RoomHead {
+    /// The stored head of a room; nil when there is no such room.
+    static func load(_ id: RoomID, on connection: any SQLConnection) throws -> RoomHead? {
+        guard let room = try RoomStore.room(id, on: connection) else { return nil }
+        guard let version = RoomVersion.named(room.version) else {
+            throw RoomDamaged(room: id, reason: "room version \(room.version) is not known")
+        }
+        let current = try StateStore.currentState(of: room.nid, on: connection)
+        let layers = try StateStore.layers(of: room.snapshot, on: connection)
+
+        let interpreted = current.filter {
+            $0.stateKey == .create || RoomSnapshot.interpretedTypes.contains($0.stateKey.type)
+        }
+        let events = try EventStore.rows(interpreted.map(\.event), on: connection).map {
+            try Event(trusted: $0.json, id: $0.id, version: version)
+        }
+        guard let create = events.first(where: { $0.type == "m.room.create" }) else {
+            throw RoomDamaged(room: id, reason: "it has no create event")
+        }
+        var head = RoomHead(roomID: id, nid: room.nid, version: version, create: create)
+        head.snapshot.fill(current, position: .zero)
+        for event in events { head.snapshot.interpret(event) }
+        head.snapshot.snapshotID = room.snapshot
+        head.layering = SnapshotLayering(layers)
+        head.forwardExtremities = room.forwardExtremities
+        head.depth = room.depth
+        return head
+    }
+}
+
+extension RoomSnapshot {
+    /// Takes over a stored state as a whole.
+    fileprivate mutating func fill(_ rows: [CurrentStateRow], position start: StreamPosition) {
+        position = start
+        for row in rows {
+            state[row.stateKey] = StateEntry(
+                nid: row.event, id: row.id, membership: row.membership, position: row.position, key: row.key)
+            position = max(position, row.position)
+            switch row.membership {
+            case .join: joinedCount += 1
+            case .invite: invitedCount += 1
+            default: break
+            }
+        }
+        earliestMembers = earliest(RoomSnapshot.earliestLimit) { _, membership in Optional(membership).isPresent }
+    }
+}

@@ -1,0 +1,52 @@
+// What a batch needs from the database before it can build its events.
+
+import MatrixCore
+import Persistence
+
+/// Numbers and events that were fetched for a batch.
+struct RoomMaterial: Sendable {
+    /// The numbers of state keys; `.some(nil)` when the database has none.
+    var keys: [StateKey: StateKeyNID?] = [:]
+    /// Current state events that a command replaces.
+    var events: [EventNID: Event] = [:]
+    /// What redactions name; `.some(nil)` when there is no such event.
+    var redacted: [EventID: RedactionTarget?] = [:]
+}
+
+/// An event that a redaction names.
+struct RedactionTarget: Sendable {
+    let nid: EventNID
+    let roomNID: RoomNID
+    let event: Event
+    let isRedacted: Bool
+}
+
+/// Thrown while building: fetch this and build again. Building has no side effects, so it can be repeated.
+struct MissingMaterial: Error, Sendable {
+    var keys: [StateKey] = []
+    var events: [EventNID] = []
+    var redacted: [EventID] = []
+}
+
+extension RoomMaterial {
+    /// Fetches what is missing.
+    mutating func fetch(_ missing: MissingMaterial, version: RoomVersion, from environment: RoomEnvironment) async throws {
+        if !missing.keys.isEmpty {
+            let found = try await environment.stateKeys.find(missing.keys)
+            for key in missing.keys { keys[key] = .some(found[key]) }
+        }
+        if !missing.events.isEmpty {
+            let rows = try await environment.database.read { try EventStore.rows(missing.events, on: $0) }
+            for row in rows { events[row.nid] = try Event(trusted: row.json, id: row.id, version: version) }
+        }
+        for id in missing.redacted {
+            let row = try await environment.database.read { try EventStore.row(id, on: $0) }
+            redacted[id] = try row.map { row in
+                RedactionTarget(
+                    nid: row.nid, roomNID: row.roomNID,
+                    event: try Event(trusted: row.json, id: row.id, version: RoomVersion.named(row.roomVersion) ?? version),
+                    isRedacted: row.redaction != nil)
+            }
+        }
+    }
+}

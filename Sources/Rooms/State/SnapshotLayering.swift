@@ -1,0 +1,52 @@
+// How room states are stored: as layers of changes, merged so that any state is read with few of them.
+
+import MatrixCore
+import Persistence
+
+/// Decides at write time how a new state is stored.
+///
+/// A state is a chain of layers, each a set of changes over the one below. Every layer holds at least twice as many keys as
+/// the one above it, so a state of n keys has at most log2(n) + 1 layers. A new state is the change itself as a layer of its own,
+/// after it has swallowed the layers that would be too small below it, as a log-structured merge tree does: a key is written
+/// O(log n) times, and a join in a big room mostly writes a few bytes. Layers that were written stay as they are, for the
+/// older states which are made of them.
+package struct SnapshotLayering: Sendable {
+    package struct Layer: Sendable {
+        package let id: SnapshotID
+        /// How many keys it holds.
+        package let count: Int
+        /// A packed `StateDelta`.
+        package let delta: [UInt8]
+    }
+
+    /// The layers of the newest state, the oldest (largest) first.
+    package private(set) var layers: [Layer]
+
+    /// Of a room without state.
+    package init() { layers = [] }
+
+    /// Of a stored state. `rows`: newest first, as `StateStore.layers` gives them.
+    package init(_ rows: [StateLayerRow]) {
+        layers = rows.reversed().map { Layer(id: $0.snapshot, count: $0.delta.count, delta: $0.delta.packed) }
+    }
+
+    /// The newest state.
+    var top: SnapshotID { layers.last?.id ?? .empty }
+
+    /// About how many bytes this value holds.
+    var cost: Int { layers.reduce(0) { $0 + $1.delta.count + 64 } }
+
+    /// Makes the state `id`: the newest one with some keys changed.
+    /// - Returns: the row to store for it.
+    package mutating func push(_ changes: StateDelta, as id: SnapshotID) throws(StateDeltaError) -> StateLayerRow {
+        var delta = changes
+        while let below = layers.last, below.count < 2 * delta.count {
+            delta = delta.over(try StateDelta(packed: below.delta))
+            layers.removeLast()
+        }
+        if layers.isEmpty { delta = delta.withoutRemovals() }
+        let parent = layers.last?.id
+        layers.append(Layer(id: id, count: delta.count, delta: delta.packed))
+        return StateLayerRow(snapshot: id, parent: parent, delta: delta)
+    }
+}

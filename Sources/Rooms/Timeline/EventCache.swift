@@ -1,0 +1,32 @@
+// Timeline events in memory, by number.
+
+import MatrixCore
+import Persistence
+import Synchronization
+
+/// Keeps events that were read, and never one from before its redaction.
+package final class EventCache: Sendable {
+    private let events: CostCache<EventNID, TimelineEvent>
+    /// How many redactions there were. What was read before one and comes in after it may be out of date, and is not kept.
+    private let redactions = Atomic<Int>(0)
+
+    package init(byteLimit: Int) { events = CostCache(limit: byteLimit) }
+
+    package subscript(nid: EventNID) -> TimelineEvent? { events[nid] }
+
+    /// To be asked for before reading from the database.
+    var generation: Int { redactions.load(ordering: .acquiring) }
+
+    /// Keeps what was read since `generation`.
+    func insert(_ read: some Sequence<TimelineEvent>, generation: Int) {
+        for event in read where self.generation == generation { events.insert(event, for: event.nid, cost: event.cost) }
+        // A redaction that came in between has missed what went in after it.
+        if self.generation != generation { for event in read { events.remove(event.nid) } }
+    }
+
+    /// An event has been redacted, durably.
+    func didRedact(_ nid: EventNID) {
+        redactions.add(1, ordering: .acquiringAndReleasing)
+        events.remove(nid)
+    }
+}
