@@ -101,6 +101,20 @@ struct PoolStateTests {
         #expect(error.message.contains("connection refused"))
     }
 
+    @Test("several attempts that fail together count as one")
+    func failuresTogether() {
+        var pool = pool(maximum: 3)
+        let opened = [wait(&pool), wait(&pool), wait(&pool)].flatMap(\.actions)
+        #expect(opened == [.open(connection: 2), .open(connection: 4), .open(connection: 6)])
+        for connection in [2, 4, 6] {
+            expectEqual(pool.openFailed(connection, DatabaseError(.unavailable, "no"), now: at(1)), [])
+        }
+        expectEqual(pool.tick(now: at(1, 49)), [])
+        expectEqual(pool.tick(now: at(1, 50)), [.open(connection: 7)])
+        // One got through: the others follow at once.
+        expectEqual(pool.opened(7, now: at(1, 60)), [.serve(waiter: 1, connection: 7), .open(connection: 8), .open(connection: 9)])
+    }
+
     @Test("a broken connection is closed, and another is opened for those who wait")
     func replacement() {
         var pool = pool(maximum: 1)

@@ -285,7 +285,17 @@ struct PostgresTests {
 
     /// Kills a backend, and waits until it is gone.
     private static func kill(_ backend: Int64) async throws {
-        try await DatabaseFixture.shared.administrate("SELECT pg_terminate_backend(\(backend), 5000)")
+        try await DatabaseFixture.shared.administrate(
+            """
+            DO $$ BEGIN
+                PERFORM pg_terminate_backend(\(backend));
+                FOR turn IN 1..500 LOOP
+                    PERFORM pg_stat_clear_snapshot();
+                    EXIT WHEN NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = \(backend));
+                    PERFORM pg_sleep(0.01);
+                END LOOP;
+            END $$
+            """)
     }
 
     private static func killAll(of database: any Database) async throws {

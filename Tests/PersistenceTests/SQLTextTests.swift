@@ -9,7 +9,10 @@ struct SQLTextTests {
         "tokens and parameters are written for each database",
         arguments: [
             ("SELECT $2, $1", "SELECT $2, $1", "SELECT ?2, ?1"),
-            ("SELECT '$1 {BLOB}', \"a$1\" -- $1 {x\n, $12", "SELECT '$1 {BLOB}', \"a$1\" -- $1 {x\n, $12", "SELECT '$1 {BLOB}', \"a$1\" -- $1 {x\n, ?12"),
+            (
+                "SELECT '$1 {BLOB}', \"a$1\" -- $1 {x\n, $12", "SELECT '$1 {BLOB}', \"a$1\" -- $1 {x\n, $12",
+                "SELECT '$1 {BLOB}', \"a$1\" -- $1 {x\n, ?12"
+            ),
             ("SELECT 'it''s $1', $1", "SELECT 'it''s $1', $1", "SELECT 'it''s $1', ?1"),
             ("CREATE TABLE t (a {BLOB})", "CREATE TABLE t (a BYTEA)", "CREATE TABLE t (a BLOB)"),
             ("{GREATEST}(a, $1) {LEAST}(b)", "GREATEST(a, $1) LEAST(b)", "max(a, ?1) min(b)"),

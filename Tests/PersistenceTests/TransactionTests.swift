@@ -142,20 +142,22 @@ struct TransactionTests {
         try await withDatabase(kind, migrations: Self.table) { database in
             try await database.write { connection in
                 try connection.enqueue(Self.insert, [.int(1)])
-                #expect(throws: DatabaseError.self) {
+                let collision = failure {
                     try connection.savepoint {
                         try connection.enqueue(Self.insert, [.int(2)])
                         try connection.enqueue(Self.insert, [.int(1)])
                     }
                 }
+                #expect((collision as? DatabaseError)?.isUniqueViolation == true)
                 try connection.savepoint {
                     try connection.execute(Self.insert, [.int(3)])
-                    #expect(throws: Refused.self) {
+                    let refusal = failure {
                         try connection.savepoint {
                             try connection.execute(Self.insert, [.int(4)])
                             throw Refused()
                         }
                     }
+                    #expect(refusal is Refused)
                     try connection.enqueue(Self.insert, [.int(5)])
                 }
                 try connection.enqueue(Self.insert, [.int(6)])

@@ -115,7 +115,9 @@ struct JournalTests {
         }
     }
 
-    @Test("a reader gets every change once and in order, beginning behind the window and waiting at its end", arguments: DatabaseKind.allCases)
+    @Test(
+        "a reader gets every change once and in order, beginning behind the window and waiting at its end", arguments: DatabaseKind.allCases
+    )
     func readersMissNothing(kind: DatabaseKind) async throws {
         try await withDatabase(kind) { database in
             let fixture = try await RoomsFixture(database, window: CommitWindow(changeLimit: 5))

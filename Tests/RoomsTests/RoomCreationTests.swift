@@ -25,7 +25,8 @@ struct RoomCreationTests {
             PresetCase(body: "{}", joinRule: "invite", guestAccess: "can_join", inviteLevel: 0),
             PresetCase(body: #"{"visibility":"public"}"#, joinRule: "public", guestAccess: nil, inviteLevel: 50),
             PresetCase(body: #"{"preset":"public_chat"}"#, joinRule: "public", guestAccess: nil, inviteLevel: 50),
-            PresetCase(body: #"{"preset":"private_chat","visibility":"public"}"#, joinRule: "invite", guestAccess: "can_join", inviteLevel: 0),
+            PresetCase(
+                body: #"{"preset":"private_chat","visibility":"public"}"#, joinRule: "invite", guestAccess: "can_join", inviteLevel: 0),
             PresetCase(body: #"{"preset":"trusted_private_chat"}"#, joinRule: "invite", guestAccess: "can_join", inviteLevel: 0),
             PresetCase(
                 body: #"{"initial_state":[{"type":"m.room.join_rules","content":{"join_rule":"knock"}}]}"#,
@@ -75,9 +76,11 @@ struct RoomCreationTests {
             #expect(bobs.map(\.membership) == [.invite])
             let invite = try #require(timeline.last)
             let stripped = try await fixture.events.strippedState(for: invite).map { try JSONDocument(parsing: $0).root }
-            #expect(
-                Set(stripped.compactMap { $0["type"]?.string }).isSuperset(
-                    of: ["m.room.create", "m.room.name", "m.room.join_rules", "m.room.member", "m.room.encryption"]))
+            let types: [ByteString] = stripped.compactMap { $0["type"]?.byteString }
+            for type in ["m.room.create", "m.room.name", "m.room.join_rules", "m.room.encryption"] as [ByteString] {
+                #expect(types.contains(type))
+            }
+            #expect(types.filter { $0 == "m.room.member" }.count == 2, "the inviter and the invite")
         }
     }
 
@@ -97,7 +100,9 @@ struct RoomCreationTests {
             try await fixture.join(RoomsFixture.bob, room)
             let levels = room.current.powerLevels
             #expect(levels.level(of: RoomsFixture.bob) == levels.level(of: RoomsFixture.alice))
-            for row in try await database.read({ try EventStore.timeline(room.nid, after: .zero, upTo: StreamPosition(999), limit: 99, on: $0) }) {
+            for row in try await database.read({
+                try EventStore.timeline(room.nid, after: .zero, upTo: StreamPosition(999), limit: 99, on: $0)
+            }) {
                 #expect(try Event(parsing: row.json, version: version).id == row.id)
             }
         }
@@ -145,6 +150,18 @@ struct RoomCreationTests {
             }
             #expect(codes.filter { $0 == nil }.count == 1)
             #expect(codes.filter { $0 == "M_ROOM_IN_USE" }.count == 9)
+        }
+    }
+
+    @Test("rooms that are made alike at the same time are different rooms", arguments: RoomVersion.all)
+    func equalRooms(version: RoomVersion) async throws {
+        try await withDatabase(.sqlite) { database in
+            let fixture = try await RoomsFixture(database)
+            let ids = try await withThrowingTaskGroup(of: RoomID.self) { group in
+                for _ in 0..<20 { group.addTask { try await fixture.room(version: version).id } }
+                return try await group.reduce(into: Set()) { $0.insert($1) }
+            }
+            #expect(ids.count == 20)
         }
     }
 }

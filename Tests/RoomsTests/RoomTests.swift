@@ -22,7 +22,9 @@ struct RoomTests {
         }
     }
 
-    @Test("a transaction id is remembered across a restart, and its repetition harms nobody in the same batch", arguments: DatabaseKind.allCases)
+    @Test(
+        "a transaction id is remembered across a restart, and its repetition harms nobody in the same batch",
+        arguments: DatabaseKind.allCases)
     func transactionsSurviveRestarts(kind: DatabaseKind) async throws {
         try await withDatabase(kind) { database in
             let before = try await RoomsFixture(database)
@@ -56,7 +58,9 @@ struct RoomTests {
             }
             let timeline = try await fixture.timeline(of: room)
             #expect(timeline.map(\.depth) == Array(1...Int64(timeline.count)))
-            let rows = try await database.read { try EventStore.timeline(room.nid, after: .zero, upTo: StreamPosition(9999), limit: 999, on: $0) }
+            let rows = try await database.read {
+                try EventStore.timeline(room.nid, after: .zero, upTo: StreamPosition(9999), limit: 999, on: $0)
+            }
             for (previous, row) in zip(rows, rows.dropFirst()) {
                 #expect(try Event(parsing: row.json, version: room.version).prevEvents == [previous.id])
             }
@@ -125,7 +129,8 @@ struct RoomTests {
             let room = try await fixture.room(members: [RoomsFixture.bob])
             for index in 0..<40 {
                 try await room.send(
-                    EventDraft(type: "x", stateKey: ByteString("k\(index % 17)"), content: ["n": .int(Int64(index))], sender: RoomsFixture.alice),
+                    EventDraft(
+                        type: "x", stateKey: ByteString("k\(index % 17)"), content: ["n": .int(Int64(index))], sender: RoomsFixture.alice),
                     from: origin())
             }
             let slept = room.current

@@ -152,8 +152,11 @@ package actor DatabaseFixture {
     private func administrator() async throws -> PostgresPool {
         if let administration { return try await administration.value }
         let task = Task {
-            try await PostgresPool(
-                keywords: ["dsn": Self.address()], cpMin: 0, cpMax: 2, allowUnsafeLocale: true, logger: Self.logger)
+            // Copying databases takes its time on a busy machine: nobody is turned away.
+            var limits = PoolState.Limits(minimum: 0, maximum: 3)
+            limits.patience = .seconds(600)
+            return try await PostgresPool(
+                keywords: PostgresKeywords(["dsn": Self.address()]), limits: limits, allowUnsafeLocale: true, logger: Self.logger)
         }
         administration = task
         return try await task.value

@@ -72,14 +72,10 @@ struct EventAuthorization<State: AuthorizationState> {
         guard let create = state.create else {
             throw reject(version.createEventDecidesRoomID ? "2" : "3.4", "the room has no create event")
         }
-        if version.createEventDecidesRoomID {
-            guard event.roomID.createEvent == create.id else {
-                throw reject("2", "\(event.roomID) is not the room of the create event \(create.id)")
-            }
-        } else {
-            guard event.roomID == create.roomID else {
-                throw reject("3.5", "the create event belongs to \(create.roomID), not to \(event.roomID)")
-            }
+        // From version 12 on a create event's `roomID` is its own id with the sigil `!`, so this is rule 2 there.
+        guard event.roomID == create.roomID else {
+            throw reject(
+                version.createEventDecidesRoomID ? "2" : "3.5", "the create event \(create.id) is not that of \(event.roomID)")
         }
         return create
     }

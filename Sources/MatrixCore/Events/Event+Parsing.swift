@@ -25,8 +25,8 @@ extension Event {
         self.init(json: canonical, version: version, id: id, fields: fields)
     }
 
-    /// An event from our own database, where it was put after ``init(parsing:version:)`` or ``build(_:roomID:version:prevEvents:authEvents:depth:originServerTimestamp:origin:key:)``.
-    /// No hash is computed, nothing is brought into form.
+    /// An event from our own database, which was parsed or built before it was stored: no hash is computed, nothing is brought
+    /// into canonical form.
     package convenience init(trusted json: [UInt8], id: EventID, version: RoomVersion) throws(EventError) {
         let fields = try PDUFields(Self.document(json, .lenientEvent), version: version)
         self.init(json: json, version: version, id: id, fields: fields)

@@ -47,8 +47,9 @@ package struct EventFields: Sendable, Hashable {
 
     private static func keepsSomething(of value: JSON, node: Node) -> Bool {
         if node.isWanted { return true }
-        return value.isObject && value.members.contains { name, value in
-            node.children[name].map { keepsSomething(of: value, node: $0) } ?? false
-        }
+        return value.isObject
+            && value.members.contains { name, value in
+                node.children[name].map { keepsSomething(of: value, node: $0) } ?? false
+            }
     }
 }

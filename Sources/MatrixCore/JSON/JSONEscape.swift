@@ -65,7 +65,11 @@ enum JSONEscape {
     static func decoded(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.count)
-        decode(text) { bytes.append(contentsOf: $0) } scalar: { bytes.append(contentsOf: $0.utf8) }
+        decode(text) {
+            bytes.append(contentsOf: $0)
+        } scalar: {
+            bytes.append(contentsOf: $0.utf8)
+        }
         return bytes
     }
 

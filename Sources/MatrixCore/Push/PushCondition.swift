@@ -7,14 +7,38 @@ package struct PushCondition: Sendable, Hashable {
     let test: Test
 
     enum Test: Sendable, Hashable {
-        case eventMatch(PropertyPath, Glob)
-        case eventPropertyIs(PropertyPath, JSONValue)
-        case eventPropertyContains(PropertyPath, JSONValue)
+        case eventMatch(Property, Glob)
+        case eventPropertyIs(Property, JSONValue)
+        case eventPropertyContains(Property, JSONValue)
         case containsDisplayName
         case roomMemberCount(Comparison, Int)
         case senderNotificationPermission(ByteString)
         /// An unrecognised or malformed condition, which matches no event.
         case never
+    }
+
+    /// What a `key` names. The properties that an ``Event`` has at hand are told apart here, once, rather than at each event.
+    enum Property: Sendable, Hashable {
+        case type, stateKey, sender, roomID, eventID
+        /// `content.body`, which is matched by words.
+        case body
+        /// A property of the content, by the names below `content`.
+        case content(ArraySlice<ByteString>)
+        case other(PropertyPath)
+
+        init(key: String) {
+            switch key {
+            case "type": self = .type
+            case "state_key": self = .stateKey
+            case "sender": self = .sender
+            case "room_id": self = .roomID
+            case "event_id": self = .eventID
+            case "content.body": self = .body
+            default:
+                let path = PropertyPath(key)
+                self = path.names[0] == "content" ? .content(path.names.dropFirst()) : .other(path)
+            }
+        }
     }
 
     enum Comparison: String, Sendable {
@@ -35,17 +59,17 @@ package struct PushCondition: Sendable, Hashable {
     }
 
     private static func compile(_ json: JSONValue) -> Test {
-        let path = json["key"]?.string.map { PropertyPath($0) }
+        let property = json["key"]?.string.map { Property(key: $0) }
         switch json["kind"]?.string {
         case "event_match":
-            guard let path, let pattern = json["pattern"]?.string else { return .never }
-            return .eventMatch(path, Glob(pattern))
+            guard let property, let pattern = json["pattern"]?.string else { return .never }
+            return .eventMatch(property, Glob(pattern))
         case "event_property_is":
-            guard let path, let value = json["value"], isSimple(value) else { return .never }
-            return .eventPropertyIs(path, value)
+            guard let property, let value = json["value"], isSimple(value) else { return .never }
+            return .eventPropertyIs(property, value)
         case "event_property_contains":
-            guard let path, let value = json["value"], isSimple(value) else { return .never }
-            return .eventPropertyContains(path, value)
+            guard let property, let value = json["value"], isSimple(value) else { return .never }
+            return .eventPropertyContains(property, value)
         case "contains_display_name":
             return .containsDisplayName
         case "room_member_count":

@@ -19,8 +19,12 @@ package struct PushOutcome: Sendable, Hashable {
         for action in actions {
             if action == "notify" { notifies = true }
             guard let tweak = action["set_tweak"]?.string else { continue }
-            // "If a highlight tweak is given with no value, its value is defined to be true."
-            tweaks[tweak] = action["value"] ?? (tweak == "highlight" ? true : nil)
+            if let value = action["value"] {
+                tweaks[tweak] = value
+            } else if tweak == "highlight" {
+                // "If a highlight tweak is given with no value, its value is defined to be true."
+                tweaks[tweak] = .bool(true)
+            }
         }
         self.notifies = notifies
         self.tweaks = tweaks

@@ -21,7 +21,11 @@ package final class PushEvent {
 
     private lazy var content: JSON = event.content()
     private lazy var senderLevel = powerLevels.level(of: event.sender)
-    private lazy var body: LowercasedText? = content["body"]?.string.map { LowercasedText($0) }
+
+    // What most conditions match, in the form in which globs want it.
+    private lazy var type = LowercasedText(event.type.string)
+    private lazy var stateKey = event.stateKey.map { LowercasedText($0.string) }
+    private lazy var body = content["body"]?.string.map { LowercasedText($0) }
 
     /// The whole event, for conditions on properties that are neither well known nor in the content.
     private lazy var document: JSON? = {
@@ -38,13 +42,14 @@ package final class PushEvent {
     /// - Parameter displayName: the rule's owner's in the room; `nil` or empty matches nothing.
     func satisfies(_ condition: PushCondition, displayName: String?) -> Bool {
         switch condition.test {
-        case .eventMatch(let path, let glob):
-            if path.names == Self.bodyPath { return body.map { glob.matchesWords(of: $0) } ?? false }
-            return text(at: path).map { glob.matches(LowercasedText($0)) } ?? false
-        case .eventPropertyIs(let path, let value):
-            return property(at: path).map { Self.is($0, value) } ?? false
-        case .eventPropertyContains(let path, let value):
-            return property(at: path).map { $0.elements.contains { Self.is($0, value) } } ?? false
+        case .eventMatch(.body, let glob):
+            return body.map { glob.matchesWords(of: $0) } ?? false
+        case .eventMatch(let property, let glob):
+            return text(of: property).map { glob.matches($0) } ?? false
+        case .eventPropertyIs(let property, let value):
+            return json(of: property).map { Self.is($0, value) } ?? false
+        case .eventPropertyContains(let property, let value):
+            return json(of: property).map { $0.elements.contains { Self.is($0, value) } } ?? false
         case .containsDisplayName:
             guard let displayName, !displayName.isEmpty, let body else { return false }
             return Glob(literal: displayName).matchesWords(of: body)
@@ -57,24 +62,30 @@ package final class PushEvent {
         }
     }
 
-    private static let bodyPath: [ByteString] = ["content", "body"]
-
-    /// The string at `path`. What is parsed already is not parsed again: most conditions ask for the type.
-    private func text(at path: PropertyPath) -> String? {
-        guard path.names.count == 1 else { return property(at: path)?.string }
-        switch path.names[0] {
-        case "type": return event.type.string
-        case "state_key": return event.stateKey?.string
-        case "sender": return event.sender.string
-        case "room_id": return event.roomID.string
-        case "event_id": return event.id.string
-        default: return property(at: path)?.string
+    /// The string that `property` is; `nil` when it is something else or absent.
+    private func text(of property: PushCondition.Property) -> LowercasedText? {
+        switch property {
+        case .type: type
+        case .stateKey: stateKey
+        case .sender: LowercasedText(event.sender.string)
+        case .roomID: LowercasedText(event.roomID.string)
+        case .eventID: LowercasedText(event.id.string)
+        case .body: body
+        case .content, .other: json(of: property)?.string.map { LowercasedText($0) }
         }
     }
 
-    private func property(at path: PropertyPath) -> JSON? {
-        if path.names[0] == "content" { return PropertyPath.value(at: path.names.dropFirst(), in: content) }
-        return document.flatMap { path.value(in: $0) }
+    private func json(of property: PushCondition.Property) -> JSON? {
+        switch property {
+        case .type: document?["type"]
+        case .stateKey: document?["state_key"]
+        case .sender: document?["sender"]
+        case .roomID: document?["room_id"]
+        case .eventID: document?["event_id"]
+        case .body: content["body"]
+        case .content(let names): PropertyPath.value(at: names, in: content)
+        case .other(let path): document.flatMap { path.value(in: $0) }
+        }
     }
 
     /// Whether the value is exactly `wanted`, which is a string, an integer, a boolean or null.

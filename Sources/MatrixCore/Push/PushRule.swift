@@ -28,7 +28,10 @@ package struct PushRule: Sendable, Hashable {
     /// Whether only the server has rules of this id.
     package static func isReserved(_ id: ByteString) -> Bool { id.hasPrefix(".") }
 
-    init(_ kind: Kind, _ id: ByteString, isEnabled: Bool = true, conditions: [PushCondition], pattern: String? = nil, actions: [JSONValue]) {
+    init(
+        _ kind: Kind, _ id: ByteString, isEnabled: Bool = true, conditions: [PushCondition], pattern: String? = nil,
+        actions: [JSONValue]
+    ) {
         self.kind = kind
         self.id = id
         self.isEnabled = isEnabled

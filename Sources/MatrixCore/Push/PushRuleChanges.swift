@@ -152,28 +152,32 @@ extension PushRuleChanges {
     package var json: [UInt8] {
         var writer = JSONWriter()
         writer.object { writer in
-            writer.member("rules", array: { writer in
-                for rule in rules {
-                    writer.object { writer in
-                        writer.member("kind", rule.kind.rawValue)
-                        writer.member("rule_id", rule.id)
-                        writer.member("enabled", rule.isEnabled)
-                        writer.member("conditions", .array(rule.conditions.map(\.json)))
-                        if let pattern = rule.pattern { writer.member("pattern", pattern) }
-                        writer.member("actions", .array(rule.actions))
+            writer.member(
+                "rules",
+                array: { writer in
+                    for rule in rules {
+                        writer.object { writer in
+                            writer.member("kind", rule.kind.rawValue)
+                            writer.member("rule_id", rule.id)
+                            writer.member("enabled", rule.isEnabled)
+                            writer.member("conditions", .array(rule.conditions.map(\.json)))
+                            if let pattern = rule.pattern { writer.member("pattern", pattern) }
+                            writer.member("actions", .array(rule.actions))
+                        }
                     }
-                }
-            })
-            writer.member("settings", array: { writer in
-                for setting in settings {
-                    writer.object { writer in
-                        writer.member("kind", setting.kind.rawValue)
-                        writer.member("rule_id", setting.id)
-                        if let isEnabled = setting.isEnabled { writer.member("enabled", isEnabled) }
-                        if let actions = setting.actions { writer.member("actions", .array(actions)) }
+                })
+            writer.member(
+                "settings",
+                array: { writer in
+                    for setting in settings {
+                        writer.object { writer in
+                            writer.member("kind", setting.kind.rawValue)
+                            writer.member("rule_id", setting.id)
+                            if let isEnabled = setting.isEnabled { writer.member("enabled", isEnabled) }
+                            if let actions = setting.actions { writer.member("actions", .array(actions)) }
+                        }
                     }
-                }
-            })
+                })
         }
         return writer.bytes
     }

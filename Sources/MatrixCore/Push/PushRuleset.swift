@@ -48,9 +48,11 @@ package struct PushRuleset: Sendable, Hashable {
     package func write(to writer: inout JSONWriter) {
         writer.object { writer in
             for kind in PushRule.Kind.allCases {
-                writer.member(kind.rawValue, array: { writer in
-                    for rule in rules where rule.kind == kind { rule.write(to: &writer) }
-                })
+                writer.member(
+                    kind.rawValue,
+                    array: { writer in
+                        for rule in rules where rule.kind == kind { rule.write(to: &writer) }
+                    })
             }
         }
     }

@@ -11,7 +11,8 @@ enum AuthRuleNumbering: Sendable {
 
     /// What the rule `v12`, named as room version 12 numbers it, is called in this version's text.
     func number(_ v12: String) -> String {
-        let entry = renamed
+        let entry =
+            renamed
             .filter { v12 == $0.v12 || v12.hasPrefix($0.v12 + ".") }
             .max { $0.v12.utf8.count < $1.v12.utf8.count }
         guard let entry else { return v12 }

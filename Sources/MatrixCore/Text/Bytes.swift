@@ -1,11 +1,11 @@
 // Access to text as UTF-8 bytes, and comparison of bytes. Everything that compares network data goes through here.
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 extension String {

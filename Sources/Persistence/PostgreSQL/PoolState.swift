@@ -114,10 +114,12 @@ package struct PoolState {
 
     package mutating func openFailed(_ connection: Int, _ error: DatabaseError, now: Instant) -> [Action] {
         guard opening.remove(connection) != nil else { return [] }
+        lastFailure = error
+        // Several that fail together are one failure.
+        if let notBefore, now < notBefore { return [] }
         let pause = limits.firstPause * (1 << min(failures, 16))
         failures += 1
         notBefore = now + min(pause, limits.longestPause)
-        lastFailure = error
         return []
     }
 

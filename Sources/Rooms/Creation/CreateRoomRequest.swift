@@ -24,7 +24,7 @@ package struct CreateRoomRequest: Sendable {
 
     package init() {}
 
-    /// - Throws: `M_BAD_JSON`, `M_INVALID_PARAM`, `M_UNSUPPORTED_ROOM_VERSION`.
+    /// - Throws: `M_BAD_JSON`, `M_INVALID_PARAM`, `M_INVALID_ROOM_STATE`, `M_UNSUPPORTED_ROOM_VERSION`.
     package init(_ body: JSON) throws(MatrixError) {
         let body = Body(json: body)
         if let name = try body.string("room_version") {
@@ -75,6 +75,7 @@ extension CreateRoomRequest.InitialState {
         }
         key = StateKey(type: ByteString(type), stateKey: ByteString(try body.string("state_key") ?? ""))
         self.content = content
+        guard key.type != "m.room.create" else { throw .invalidRoomState("initial_state cannot hold another create event") }
     }
 }
 

@@ -2,12 +2,14 @@
 
 import MatrixCore
 import Persistence
+import Synchronization
 
 /// Makes rooms: all events of a new room, its alias and its invites become durable together, or there is no room.
 package struct RoomCreation: Sendable {
     private let rooms: RoomRegistry
     private let directory: AliasDirectory
     private let policy: RoomCreationPolicy
+    private let clock = CreationClock()
     private var environment: RoomEnvironment { rooms.environment }
 
     package init(rooms: RoomRegistry, directory: AliasDirectory, policy: RoomCreationPolicy) {
@@ -25,11 +27,19 @@ package struct RoomCreation: Sendable {
         }
         let plan = RoomPlan(request, creator: creator, alias: alias, policy: policy)
         let profiles = try await profiles(of: [creator] + request.invites)
-        let batch = try await build(plan, by: EventOrigin(user: creator, device: device), profiles)
-        let room = Room(head: batch.head, environment: environment)
-        try await store(batch, plan, room)
-        return room.id
+        let origin = EventOrigin(user: creator, device: device)
+        for _ in 1..<RoomCreation.attemptLimit {
+            do {
+                return try await attempt(plan, by: origin, profiles)
+            } catch let error as DatabaseError where error.isUniqueViolation {
+                // The alias went to someone else, or (very nearly never) the room's id or a state key's number did.
+                if let alias, try await isTaken(alias) { throw MatrixError.roomInUse }
+            }
+        }
+        return try await attempt(plan, by: origin, profiles)
     }
+
+    private static let attemptLimit = 3
 
     // MARK: Steps
 
@@ -40,10 +50,12 @@ package struct RoomCreation: Sendable {
         }
         let alias = RoomAlias(localpart: ByteString(name), server: environment.serverName)
         try directory.check(alias)
-        guard try await environment.database.read({ try AliasStore.alias(alias, on: $0) }) == nil else {
-            throw MatrixError.roomInUse
-        }
+        guard try await !isTaken(alias) else { throw MatrixError.roomInUse }
         return alias
+    }
+
+    private func isTaken(_ alias: RoomAlias) async throws -> Bool {
+        try await environment.database.read { try AliasStore.alias(alias, on: $0) } != nil
     }
 
     /// The names and pictures that the member events carry.
@@ -60,6 +72,13 @@ package struct RoomCreation: Sendable {
             }
             return profiles
         }
+    }
+
+    private func attempt(_ plan: RoomPlan, by origin: EventOrigin, _ profiles: [UserID: JSONObject]) async throws -> RoomID {
+        let batch = try await build(plan, by: origin, profiles)
+        let room = Room(head: batch.head, environment: environment)
+        try await store(batch, plan, room)
+        return room.id
     }
 
     private func build(_ plan: RoomPlan, by origin: EventOrigin, _ profiles: [UserID: JSONObject]) async throws -> RoomBatch {
@@ -86,7 +105,7 @@ package struct RoomCreation: Sendable {
         do {
             return try Event.build(
                 plan.create, roomID: id, version: plan.version, prevEvents: [], authEvents: [], depth: 1,
-                originServerTimestamp: .now, origin: environment.serverName, key: environment.signingKey)
+                originServerTimestamp: clock.next(), origin: environment.serverName, key: environment.signingKey)
         } catch {
             throw MatrixError(error)
         }
@@ -115,11 +134,20 @@ package struct RoomCreation: Sendable {
             try await environment.journal.append(journalBatch)
         } catch let error as DatabaseError where error.isUniqueViolation {
             batch.forgetKeys()
-            // The alias went to someone else since it was looked up.
-            if let alias = plan.alias, try await environment.database.read({ try AliasStore.alias(alias, on: $0) }) != nil {
-                throw MatrixError.roomInUse
-            }
             throw error
+        }
+    }
+}
+
+/// The times of create events, each once: from room version 12 on the create event's hash is the room's id, and two rooms that one
+/// user makes alike in the same millisecond would be the same room.
+private final class CreationClock: Sendable {
+    private let last = Mutex<Int64>(0)
+
+    func next() -> Timestamp {
+        last.withLock { last in
+            last = max(last + 1, Timestamp.now.milliseconds)
+            return Timestamp(milliseconds: last)
         }
     }
 }

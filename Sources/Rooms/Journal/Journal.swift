@@ -65,10 +65,11 @@ package actor Journal: Service {
         }
     }
 
-    /// Publishes a change that has no rows, such as typing, in order with the durable ones.
+    /// Publishes a change that has no rows, such as typing, in order with the durable ones. A server that is stopping tells no more.
     @discardableResult
     package func publishTransient(_ make: @escaping @Sendable (StreamPosition) -> Change) async -> StreamPosition {
-        await withCheckedContinuation { continuation in
+        guard !isStopped else { return StreamPosition(lastPosition) }
+        return await withCheckedContinuation { continuation in
             enqueue(.transient(make, continuation))
         }
     }
@@ -128,7 +129,7 @@ package actor Journal: Service {
         do {
             try await store(group)
             publish(group)
-        } catch where group.count > 1 && Journal.isWorthDividing(error) {
+        } catch  where group.count > 1 && Journal.isWorthDividing(error) {
             for item in group { await write([item]) }
         } catch {
             fail(group, error)

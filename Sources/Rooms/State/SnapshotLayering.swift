@@ -31,7 +31,7 @@ package struct SnapshotLayering: Sendable {
     }
 
     /// The newest state.
-    var top: SnapshotID { layers.last?.id ?? .empty }
+    package var top: SnapshotID { layers.last?.id ?? .empty }
 
     /// About how many bytes this value holds.
     var cost: Int { layers.reduce(0) { $0 + $1.delta.count + 64 } }

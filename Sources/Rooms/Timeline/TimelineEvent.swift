@@ -145,20 +145,22 @@ extension TimelineEvent {
     ) {
         writer.openRaw(clientJSON)
         if includeRoomID { writer.member("room_id", roomID.string) }
-        writer.member("unsigned", object: { unsigned in
-            unsigned.member("age", now.milliseconds - timestamp.milliseconds)
-            if let membership { unsigned.member("membership", membership.rawValue) }
-            if let transaction, let viewer, viewer.device == transaction.device, viewer.user == sender {
-                unsigned.member("transaction_id", transaction.id)
-            }
-            if let replaced {
-                unsigned.member("prev_content", raw: replaced.content)
-                unsigned.member("prev_sender", replaced.sender.string)
-                unsigned.member("replaces_state", replaced.id.string)
-            }
-            if let redaction { writeRedaction(redaction, to: &unsigned, now: now) }
-            extras?(&unsigned)
-        })
+        writer.member(
+            "unsigned",
+            object: { unsigned in
+                unsigned.member("age", now.milliseconds - timestamp.milliseconds)
+                if let membership { unsigned.member("membership", membership.rawValue) }
+                if let transaction, let viewer, viewer.device == transaction.device, viewer.user == sender {
+                    unsigned.member("transaction_id", transaction.id)
+                }
+                if let replaced {
+                    unsigned.member("prev_content", raw: replaced.content)
+                    unsigned.member("prev_sender", replaced.sender.string)
+                    unsigned.member("replaces_state", replaced.id.string)
+                }
+                if let redaction { writeRedaction(redaction, to: &unsigned, now: now) }
+                extras?(&unsigned)
+            })
         writer.close()
     }
 

@@ -6,6 +6,11 @@ package struct SourceLocation: Sendable, Hashable, CustomStringConvertible {
     /// Counted from 1; 0 where there is no line to point at.
     package var line: Int
 
+    package init(file: String, line: Int) {
+        self.file = file
+        self.line = line
+    }
+
     package var description: String { line > 0 ? "\(file):\(line)" : file }
 }
 

@@ -11,7 +11,7 @@ enum ConfigurationChecks {
             problems.append(
                 ConfigurationProblem(
                     at: SourceLocation(file: file, line: 0), option: "database",
-                    "found nothing, expected name: sqlite3 or name: psycopg2 with args"))
+                    "is required: found nothing, expected name: sqlite3 or name: psycopg2 with args"))
         }
         if configuration.listeners.contains(where: \.tls) {
             for (option, path) in [

@@ -104,7 +104,7 @@ package struct ConfigurationReader {
             problems.append(
                 ConfigurationProblem(
                     at: SourceLocation(file: file, line: 0), option: "server_name",
-                    "found nothing, expected the name that ends every user's id, e.g. example.com"))
+                    "is required: found nothing, expected the name that ends every user's id, e.g. example.com"))
             return nil
         }
         guard let text = node.textValue else {

@@ -36,7 +36,7 @@ struct AuthFixture {
             "users": .object(users), "events": ["org.example.high": 50, "m.room.tombstone": 100], "invite": 50,
             "notifications": ["room": 50],
         ]
-        for (name, value) in changes { content[name] = value.isNull ? nil : value }
+        for (name, value) in changes { content[name] = value.isNull ? Optional.none : value }
         return content
     }
 

@@ -37,7 +37,9 @@ struct MembershipRulesTests {
         AuthCase("nobody makes somebody else join", refusedBy: "5.3.2", when: member(bob, "join", by: admin)),
         AuthCase(
             "a banned user cannot join, even when the room is public", refusedBy: "5.3.3",
-            given: { try $0.setJoinRule("public"); try $0.setMember(bob, "ban") }, when: member(bob, "join", by: bob)),
+            given: {
+                try $0.setJoinRule("public"); try $0.setMember(bob, "ban")
+            }, when: member(bob, "join", by: bob)),
         AuthCase("a room without join rules is by invite only", refusedBy: "5.3.7", when: member(bob, "join", by: bob)),
         AuthCase(
             "an invited user joins a room without join rules", refusedBy: nil,
@@ -47,15 +49,21 @@ struct MembershipRulesTests {
             when: member(alice, "join", by: alice, ["displayname": "Alice"])),
         AuthCase(
             "a user who knocked cannot let themselves in", refusedBy: "5.3.7",
-            given: { try $0.setJoinRule("knock"); try $0.setMember(bob, "knock") }, when: member(bob, "join", by: bob)),
+            given: {
+                try $0.setJoinRule("knock"); try $0.setMember(bob, "knock")
+            }, when: member(bob, "join", by: bob)),
         AuthCase(
             "an invited user joins a room of the join rule knock", refusedBy: nil,
-            given: { try $0.setJoinRule("knock"); try $0.setMember(bob, "invite") }, when: member(bob, "join", by: bob)),
+            given: {
+                try $0.setJoinRule("knock"); try $0.setMember(bob, "invite")
+            }, when: member(bob, "join", by: bob)),
         AuthCase(
             "anybody joins a public room", refusedBy: nil, given: { try $0.setJoinRule("public") }, when: member(bob, "join", by: bob)),
         AuthCase(
             "nobody joins a private room, not even who is invited", refusedBy: "5.3.7",
-            given: { try $0.setJoinRule("private"); try $0.setMember(bob, "invite") }, when: member(bob, "join", by: bob)),
+            given: {
+                try $0.setJoinRule("private"); try $0.setMember(bob, "invite")
+            }, when: member(bob, "join", by: bob)),
         AuthCase(
             "nobody joins by a join rule that no version knows", refusedBy: "5.3.7",
             given: { try $0.setJoinRule("org.example.open") }, when: member(bob, "join", by: bob)),
@@ -65,7 +73,9 @@ struct MembershipRulesTests {
         [
             AuthCase(
                 "\(rule): an invited user joins without anybody's authorisation", refusedBy: nil,
-                given: { try $0.setJoinRule(rule); try $0.setMember(bob, "invite") }, when: member(bob, "join", by: bob)),
+                given: {
+                    try $0.setJoinRule(rule); try $0.setMember(bob, "invite")
+                }, when: member(bob, "join", by: bob)),
             AuthCase(
                 "\(rule): a user joins whom a member that may invite authorised", refusedBy: nil,
                 given: { try $0.setJoinRule(rule) },
@@ -79,7 +89,9 @@ struct MembershipRulesTests {
                 when: member(bob, "join", by: bob, ["join_authorised_via_users_server": .string(alice)])),
             AuthCase(
                 "\(rule): a user who has left authorises nobody", refusedBy: "5.3.5.2",
-                given: { try $0.setJoinRule(rule); try $0.setMember(mod, "leave") },
+                given: {
+                    try $0.setJoinRule(rule); try $0.setMember(mod, "leave")
+                },
                 when: member(bob, "join", by: bob, ["join_authorised_via_users_server": .string(mod)])),
             AuthCase(
                 "\(rule): what is no user id authorises nobody", refusedBy: "5.3.5.2",
@@ -122,10 +134,12 @@ struct MembershipRulesTests {
         AuthCase("who is not in the room cannot kick", refusedBy: "5.5.2", when: member(alice, "leave", by: bob)),
         AuthCase("a moderator kicks a member below them", refusedBy: nil, when: member(alice, "leave", by: mod)),
         AuthCase("a member below the kick level does not", refusedBy: "5.5.5", when: member(mod, "leave", by: alice)),
-        AuthCase("a moderator cannot kick one of their own level", refusedBy: "5.5.5", given: { room in
-            try room.set(
-                "m.room.power_levels", "", ["users": ["@mod:a.example": 50, "@alice:a.example": 50]], by: AuthFixture.creator)
-        }, when: member(alice, "leave", by: mod)),
+        AuthCase(
+            "a moderator cannot kick one of their own level", refusedBy: "5.5.5",
+            given: { room in
+                try room.set(
+                    "m.room.power_levels", "", ["users": ["@mod:a.example": 50, "@alice:a.example": 50]], by: AuthFixture.creator)
+            }, when: member(alice, "leave", by: mod)),
         AuthCase(
             "a moderator unbans", refusedBy: nil, given: { try $0.setMember(bob, "ban") }, when: member(bob, "leave", by: mod)),
         AuthCase(
@@ -163,15 +177,21 @@ struct MembershipRulesTests {
             when: member(bob, "knock", by: alice)),
         AuthCase(
             "a banned user cannot knock", refusedBy: "5.7.4",
-            given: { try $0.setJoinRule("knock"); try $0.setMember(bob, "ban") }, when: member(bob, "knock", by: bob)),
+            given: {
+                try $0.setJoinRule("knock"); try $0.setMember(bob, "ban")
+            }, when: member(bob, "knock", by: bob)),
         AuthCase(
             "an invited user cannot knock", refusedBy: "5.7.4",
-            given: { try $0.setJoinRule("knock"); try $0.setMember(bob, "invite") }, when: member(bob, "knock", by: bob)),
+            given: {
+                try $0.setJoinRule("knock"); try $0.setMember(bob, "invite")
+            }, when: member(bob, "knock", by: bob)),
         AuthCase(
             "a member cannot knock", refusedBy: "5.7.4", given: { try $0.setJoinRule("knock") }, when: member(alice, "knock", by: alice)),
         AuthCase(
             "a user who knocked may knock again", refusedBy: nil,
-            given: { try $0.setJoinRule("knock"); try $0.setMember(bob, "knock") },
+            given: {
+                try $0.setJoinRule("knock"); try $0.setMember(bob, "knock")
+            },
             when: member(bob, "knock", by: bob, ["reason": "please"])),
     ]
 

@@ -16,7 +16,10 @@ enum SpecificationKey {
 struct Base64Tests {
     @Test(
         "the specification's examples, both ways, with padding and without",
-        arguments: [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"), ("fooba", "Zm9vYmE"), ("foobar", "Zm9vYmFy")])
+        arguments: [
+            ("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"),
+            ("fooba", "Zm9vYmE"), ("foobar", "Zm9vYmFy"),
+        ])
     func examples(text: String, encoded: String) {
         #expect(Base64.encode(Array(text.utf8)) == encoded)
         #expect(Base64.decode(encoded) == Array(text.utf8))
@@ -33,7 +36,9 @@ struct Base64Tests {
         #expect(Base64.decode("+/8", .urlSafe) == nil)
     }
 
-    @Test("what is no Base64 is refused", arguments: ["A", "AAAAA", "A===", "Zg=", "Zg===", "Zm9v=", "Z g", "Zg\n", "Zé", "=", "Zm=8", "===="])
+    @Test(
+        "what is no Base64 is refused",
+        arguments: ["A", "AAAAA", "A===", "Zg=", "Zg===", "Zm9v=", "Z g", "Zg\n", "Zé", "=", "Zm=8", "===="])
     func refusals(text: String) {
         #expect(Base64.decode(text) == nil)
     }

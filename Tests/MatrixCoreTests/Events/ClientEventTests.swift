@@ -14,11 +14,14 @@ struct ClientEventTests {
     @Test("clients get their fields in order, and nothing of federation")
     func fields() throws {
         let pdu =
-            #"{"auth_events":["$a"],"content":{"body":"}\"]\\","list":[{"type":"no"}]},"depth":3,"hashes":{"sha256":"x"},"origin_server_ts":5,"#
-            + #""prev_events":[],"room_id":"!r:x","sender":"@a:x","signatures":{},"state_key":"","type":"m.x"}"#
+            #"{"auth_events":["$a"],"content":{"body":"}\"]\\","list":[{"type":"no"}]},"depth":3,"hashes":{"sha256":"x"},"#
+            + #""origin_server_ts":5,"prev_events":[],"room_id":"!r:x","sender":"@a:x","signatures":{},"state_key":"","type":"m.x"}"#
         let prefix = render(pdu)
         #expect(
-            prefix == #"{"content":{"body":"}\"]\\","list":[{"type":"no"}]},"event_id":"$id","origin_server_ts":5,"sender":"@a:x","state_key":"","type":"m.x""#)
+            prefix
+                == #"{"content":{"body":"}\"]\\","list":[{"type":"no"}]},"#
+                + #""event_id":"$id","origin_server_ts":5,"sender":"@a:x","state_key":"","type":"m.x""#
+        )
         var writer = JSONWriter()
         writer.openRaw(Array(prefix.utf8))
         writer.member("room_id", "!r:x")

@@ -85,8 +85,10 @@ struct EventTests {
         arguments: [
             ("type", nil), ("type", 1), ("sender", nil), ("sender", "alice"), ("sender", "@alice"), ("room_id", nil), ("room_id", "x"),
             ("content", nil), ("content", []), ("content", "x"), ("depth", nil), ("depth", -1), ("depth", "3"), ("depth", 1.5),
-            ("origin_server_ts", nil), ("origin_server_ts", "x"), ("prev_events", nil), ("prev_events", ["x"]), ("prev_events", [["$x", [:]]]),
-            ("auth_events", nil), ("auth_events", [:]), ("hashes", nil), ("hashes", [:]), ("signatures", nil), ("signatures", ["domain": 1]),
+            ("origin_server_ts", nil), ("origin_server_ts", "x"), ("prev_events", nil), ("prev_events", ["x"]),
+            ("prev_events", [["$x", [:]]]),
+            ("auth_events", nil), ("auth_events", [:]), ("hashes", nil), ("hashes", [:]), ("signatures", nil),
+            ("signatures", ["domain": 1]),
             ("signatures", ["domain": ["k": 1]]), ("state_key", nil), ("state_key", 1), ("x", 0.5), ("x", 9_007_199_254_740_992),
         ] as [(String, JSONValue?)])
     func malformed(key: String, value: JSONValue?) {

@@ -44,7 +44,8 @@ struct FilterTests {
         Case(sentence: "what has no sender is not excluded", filter: #"{"not_senders":["@alice:a.example"]}"#, sender: nil, passes: true),
         Case(sentence: "a room in the list passes", filter: #"{"rooms":["!room:a.example"]}"#, passes: true),
         Case(sentence: "a room beside the list does not", filter: #"{"rooms":["!other:a.example"]}"#, passes: false),
-        Case(sentence: "exclusion of a room wins", filter: #"{"rooms":["!room:a.example"],"not_rooms":["!room:a.example"]}"#, passes: false),
+        Case(
+            sentence: "exclusion of a room wins", filter: #"{"rooms":["!room:a.example"],"not_rooms":["!room:a.example"]}"#, passes: false),
         Case(sentence: "an event without url is not one with url", filter: #"{"contains_url":true}"#, passes: false),
         Case(sentence: "an event with url is", filter: #"{"contains_url":true}"#, content: #"{"url":"mxc://a/b"}"#, passes: true),
         Case(sentence: "a url that is no string is none", filter: #"{"contains_url":true}"#, content: #"{"url":1}"#, passes: false),
@@ -116,9 +117,12 @@ struct FilterTests {
     @Test(
         "event fields keep what they name and leave out empty objects",
         arguments: [
-            (["type"], #"{"type":"t"}"#), (["content.body"], #"{"content":{"body":"hi"}}"#), (["content"], #"{"content":{"body":"hi","m.x":{"a":1,"b":2}}}"#),
-            (["content", "content.body"], #"{"content":{"body":"hi","m.x":{"a":1,"b":2}}}"#), ([#"content.m\.x.b"#], #"{"content":{"m.x":{"b":2}}}"#),
-            (["content.none", "none", "type.deeper"], "{}"), ([], "{}"), (["type", "content.body"], #"{"type":"t","content":{"body":"hi"}}"#),
+            (["type"], #"{"type":"t"}"#), (["content.body"], #"{"content":{"body":"hi"}}"#),
+            (["content"], #"{"content":{"body":"hi","m.x":{"a":1,"b":2}}}"#),
+            (["content", "content.body"], #"{"content":{"body":"hi","m.x":{"a":1,"b":2}}}"#),
+            ([#"content.m\.x.b"#], #"{"content":{"m.x":{"b":2}}}"#),
+            (["content.none", "none", "type.deeper"], "{}"), ([], "{}"),
+            (["type", "content.body"], #"{"type":"t","content":{"body":"hi"}}"#),
         ])
     func eventFields(_ paths: [String], _ expected: String) throws {
         let event = try Self.json(#"{"type":"t","content":{"body":"hi","m.x":{"a":1,"b":2}}}"#)

@@ -25,7 +25,8 @@ struct IdentifierTests {
     @Test(
         "what follows no grammar is no server name",
         arguments: [
-            "", ":80", "a b", "a_b", "ex\u{E9}", "a:", "a:123456", "a:x", "a:1:2", "1.2.3.256", "[::1", "::1", "[]", "[1]", "[1:2:3:4:5:6:7:8:9]",
+            "", ":80", "a b", "a_b", "ex\u{E9}", "a:", "a:123456", "a:x", "a:1:2", "1.2.3.256", "[::1", "::1", "[]", "[1]",
+            "[1:2:3:4:5:6:7:8:9]",
             "[1::2::3]", "[12345::]", "[::1]x", "[::1]:", "[1:]", "[:1:2:3:4:5:6:7]", "[::1.2.3]", "[g::]", "a/b", "a@b", "a\u{0}",
             String(repeating: "a", count: 256),
         ])
@@ -36,7 +37,8 @@ struct IdentifierTests {
     @Test(
         "user IDs are read, historical ones too",
         arguments: [
-            ("@alice:example.org", "alice", "example.org", true), ("@a:1.2.3.4:80", "a", "1.2.3.4:80", true), ("@a:[::1]:80", "a", "[::1]:80", true),
+            ("@alice:example.org", "alice", "example.org", true), ("@a:1.2.3.4:80", "a", "1.2.3.4:80", true),
+            ("@a:[::1]:80", "a", "[::1]:80", true),
             ("@Alice!:example.org", "Alice!", "example.org", true), ("@:example.org", "", "example.org", false),
             ("@é 語:example.org", "é 語", "example.org", false), ("@\u{1}:x", "\u{1}", "x", false),
         ])
@@ -54,7 +56,8 @@ struct IdentifierTests {
         "what is no user ID is refused with the reason",
         arguments: [
             ("", IdentifierError.Reason.empty), ("alice:example.org", .wrongSigil), ("!alice:example.org", .wrongSigil),
-            ("@alice", .missingServerName), ("@", .missingServerName), ("@alice:", .invalidServerName), ("@a\u{0}:example.org", .invalidCharacter),
+            ("@alice", .missingServerName), ("@", .missingServerName), ("@alice:", .invalidServerName),
+            ("@a\u{0}:example.org", .invalidCharacter),
             ("@alice:exa mple", .invalidServerName), ("@" + String(repeating: "a", count: 244) + ":example.org", .tooLong),
             ("@" + String(repeating: "é", count: 122) + ":example.org", .tooLong),
         ])
@@ -69,7 +72,10 @@ struct IdentifierTests {
         #expect(try UserID(parsing: text).string == text)
     }
 
-    @Test("a new account's localpart is of the present alphabet", arguments: [("a.b_c=d-e/f+0", true), ("", false), ("A", false), ("é", false), ("a:b", false), ("a!", false)])
+    @Test(
+        "a new account's localpart is of the present alphabet",
+        arguments: [("a.b_c=d-e/f+0", true), ("", false), ("A", false), ("é", false), ("a:b", false), ("a!", false)]
+    )
     func allowedLocalparts(localpart: String, allowed: Bool) {
         #expect(UserID.isAllowed(localpart: localpart) == allowed)
     }

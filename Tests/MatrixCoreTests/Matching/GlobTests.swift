@@ -49,7 +49,8 @@ struct GlobTests {
         "a backslash makes a dot or a backslash part of a property's name",
         arguments: [
             ("content.body", ["content", "body"]), (#"content.m\.relates_to.rel_type"#, ["content", "m.relates_to", "rel_type"]),
-            (#"content.m\\foo"#, ["content", #"m\foo"#]), (#"content.\x"#, ["content", #"\x"#]), ("type", ["type"]), ("a..b", ["a", "", "b"]),
+            (#"content.m\\foo"#, ["content", #"m\foo"#]), (#"content.\x"#, ["content", #"\x"#]), ("type", ["type"]),
+            ("a..b", ["a", "", "b"]),
             (#"a\"#, [#"a\"#]),
         ])
     func paths(_ text: String, _ names: [String]) {

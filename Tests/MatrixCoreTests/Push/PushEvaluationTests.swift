@@ -113,6 +113,7 @@ struct PushEvaluationTests {
             (#"{"kind":"event_property_is","key":"depth","value":1}"#, true),
             (#"{"kind":"event_property_is","key":"content.a\\.b.c","value":true}"#, true),
             (#"{"kind":"event_property_is","key":"content.a.b.c","value":true}"#, false),
+            (#"{"kind":"event_property_is","key":"sender","value":"@mod:a.example"}"#, true),
             (#"{"kind":"event_property_contains","key":"content.list","value":"x"}"#, true),
             (#"{"kind":"event_property_contains","key":"content.list","value":2}"#, true),
             (#"{"kind":"event_property_contains","key":"content.list","value":"X"}"#, false),

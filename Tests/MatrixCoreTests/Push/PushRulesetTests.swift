@@ -5,7 +5,9 @@ import Testing
 struct PushRulesetTests {
     static let alice = UserID(trusted: "@alice:a.example")
 
-    static func rule(_ kind: PushRule.Kind, _ id: ByteString, _ text: String = #"{"actions":["notify"],"conditions":[],"pattern":"cake"}"#) throws -> PushRule {
+    static func rule(_ kind: PushRule.Kind, _ id: ByteString, _ text: String = #"{"actions":["notify"],"conditions":[],"pattern":"cake"}"#)
+        throws -> PushRule
+    {
         try PushRule(kind, id: id, json: try JSONDocument(parsing: Array(text.utf8)).root)
     }
 
@@ -38,7 +40,9 @@ struct PushRulesetTests {
         let global = try #require(json["global"])
         #expect(global.members.map(\.key.string) == ["override", "content", "room", "sender", "underride"])
         #expect(
-            global["override"]?[0]?.value == ["rule_id": ".m.rule.master", "default": true, "enabled": false, "conditions": [], "actions": []])
+            global["override"]?[0]?.value == [
+                "rule_id": ".m.rule.master", "default": true, "enabled": false, "conditions": [], "actions": [],
+            ])
         #expect(
             global["override"]?[2]?["conditions"]?[2]?.value
                 == ["kind": "event_match", "key": "state_key", "pattern": "@alice:a.example"])
@@ -46,7 +50,9 @@ struct PushRulesetTests {
             global["override"]?[4]?["conditions"]?[0]?.value
                 == ["kind": "event_property_contains", "key": #"content.m\.mentions.user_ids"#, "value": "@alice:a.example"])
         #expect(
-            global["content"]?[0]?.value == ["rule_id": "cake", "default": false, "enabled": true, "pattern": "cake", "actions": ["notify"]])
+            global["content"]?[0]?.value == [
+                "rule_id": "cake", "default": false, "enabled": true, "pattern": "cake", "actions": ["notify"],
+            ])
         #expect(
             global["room"]?[0]?.value == ["rule_id": "!room:a.example", "default": false, "enabled": true, "actions": ["notify"]])
     }
@@ -150,7 +156,9 @@ struct PushRulesetTests {
     func storing() throws {
         var changes = PushRuleChanges()
         try changes.put(
-            Self.rule(.override, "a", #"{"actions":["notify",{"set_tweak":"sound","value":"x"}],"conditions":[{"kind":"org.example.new","x":1}]}"#))
+            Self.rule(
+                .override, "a", #"{"actions":["notify",{"set_tweak":"sound","value":"x"}],"conditions":[{"kind":"org.example.new","x":1}]}"#
+            ))
         try changes.put(Self.rule(.content, "b"))
         try changes.setEnabled(false, .content, "b")
         try changes.setActions(["notify"], .override, ".m.rule.reaction")

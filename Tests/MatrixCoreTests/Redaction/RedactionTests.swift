@@ -16,7 +16,8 @@ struct RedactionTests {
 
     static let cases = [
         Case(
-            sentence: "a message keeps nothing", type: "m.room.message", content: #"{"body":"hi","msgtype":"m.text"}"#, old: "{}", new: "{}"),
+            sentence: "a message keeps nothing", type: "m.room.message", content: #"{"body":"hi","msgtype":"m.text"}"#, old: "{}", new: "{}"
+        ),
         Case(
             sentence: "a create event keeps its creator, later everything", type: "m.room.create",
             content: #"{"creator":"@a:b","type":"m.space"}"#, old: #"{"creator":"@a:b"}"#,
@@ -24,7 +25,10 @@ struct RedactionTests {
         Case(
             sentence: "a membership keeps what decides it, later what signed a third-party invite too", type: "m.room.member",
             content:
-                #"{"displayname":"x","join_authorised_via_users_server":"@a:b","membership":"join","third_party_invite":{"display_name":"y","signed":{"a":1}}}"#,
+                #"""
+                {"displayname":"x","join_authorised_via_users_server":"@a:b","membership":"join",
+                "third_party_invite":{"display_name":"y","signed":{"a":1}}}
+                """#,
             old: #"{"join_authorised_via_users_server":"@a:b","membership":"join"}"#,
             new: #"{"join_authorised_via_users_server":"@a:b","membership":"join","third_party_invite":{"signed":{"a":1}}}"#),
         Case(

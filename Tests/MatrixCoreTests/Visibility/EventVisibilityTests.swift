@@ -64,7 +64,9 @@ struct EventVisibilityTests {
         #expect(context(.joined, nil).shows(own))
     }
 
-    @Test("a setting that is not understood, or none, is shared", arguments: ["{}", #"{"history_visibility":"public"}"#, #"{"history_visibility":1}"#])
+    @Test(
+        "a setting that is not understood, or none, is shared",
+        arguments: ["{}", #"{"history_visibility":"public"}"#, #"{"history_visibility":1}"#])
     func unknownSetting(_ content: String) throws {
         #expect(HistoryVisibility(content: try JSONDocument(parsing: Array(content.utf8)).root) == .shared)
         #expect(HistoryVisibility(content: nil) == .shared)

@@ -1,0 +1,121 @@
+// Password hashes as Synapse writes them: bcrypt (`$2b$`) over the NFKC form of the password and the pepper.
+
+import CShims
+import Dispatch
+import Glibc
+import MatrixCore
+import Synchronization
+
+/// Hashes and checks passwords on a few threads of its own: a hash takes about 0.2 s of CPU time, which would
+/// stall everything else on the threads that Swift shares.
+package final class PasswordHasher: Sendable {
+    /// The longest password accepted, in characters, as in Synapse.
+    package static let lengthLimit = 512
+    /// How many hashes may wait before further ones are refused.
+    private static let waitingLimit = 256
+    /// bcrypt reads no more of its input.
+    private static let bcryptByteLimit = 72
+
+    private let rounds: Int
+    private let pepper: [UInt8]
+    private let threads: [DispatchQueue]
+    private let waiting: Mutex<[Int]>
+
+    /// - Parameters:
+    ///   - rounds: the binary logarithm of the number of iterations, 4 to 31.
+    ///   - pepper: added to every password (`password_config.pepper`).
+    package init(rounds: Int, pepper: String) {
+        self.rounds = min(31, max(4, rounds))
+        self.pepper = Array(pepper.utf8)
+        let count = max(1, min(8, sysconf(Int32(_SC_NPROCESSORS_ONLN)) / 2))
+        threads = (0..<count).map { DispatchQueue(label: "martlet.bcrypt.\($0)") }
+        waiting = Mutex(Array(repeating: 0, count: count))
+    }
+
+    /// Whether a password can be hashed at all: not too long, and without NUL, which would end it early.
+    package static func isAcceptable(_ password: String) -> Bool {
+        password.unicodeScalars.count <= lengthLimit && !password.utf8.contains(0)
+    }
+
+    /// A salted hash of `password`.
+    ///
+    /// - Throws: `M_LIMIT_EXCEEDED` while too many others wait; `M_INVALID_PARAM` for a password that cannot be hashed.
+    package func hash(_ password: String) async throws(MatrixError) -> String {
+        guard Self.isAcceptable(password) else { throw .invalidParam("Invalid password") }
+        let setting = Self.setting(rounds: rounds, salt: Self.randomSalt())
+        guard let hash = try await crypt(password, setting: setting) else {
+            throw .unknown("The password could not be hashed", status: 500)
+        }
+        return hash
+    }
+
+    /// Whether `password` is the one of `hash`. Without a hash the same work is done in vain, so that the time of
+    /// the answer does not tell which accounts exist.
+    ///
+    /// - Throws: `M_LIMIT_EXCEEDED` while too many others wait.
+    package func verify(_ password: String, against hash: String?) async throws(MatrixError) -> Bool {
+        let isAcceptable = Self.isAcceptable(password)
+        let setting = hash ?? Self.setting(rounds: rounds, salt: Array(repeating: 0, count: 16))
+        let computed = try await crypt(isAcceptable ? password : "", setting: setting)
+        guard isAcceptable, let hash, let computed else { return false }
+        return Self.isEqual(Array(hash.utf8), Array(computed.utf8))
+    }
+
+    /// Compares in a time that does not depend on where the two differ.
+    package static func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+        left.count == right.count && martlet_equal_constant_time(left, right, left.count)
+    }
+
+    // MARK: Steps
+
+    private func crypt(_ password: String, setting: String) async throws(MatrixError) -> String? {
+        guard let thread = waiting.withLock({ Self.enter(&$0) }) else { throw .limitExceeded(retryAfterMs: 2000) }
+        let phrase = Array(PasswordNormalization.nfkc(password).utf8) + pepper
+        let hash = await withCheckedContinuation { continuation in
+            threads[thread].async {
+                continuation.resume(returning: Self.crypt(phrase.prefix(Self.bcryptByteLimit), setting: setting))
+            }
+        }
+        waiting.withLock { $0[thread] -= 1 }
+        return hash
+    }
+
+    /// Chooses the thread with the shortest queue; nil when all are full.
+    private static func enter(_ waiting: inout [Int]) -> Int? {
+        guard let shortest = waiting.indices.min(by: { waiting[$0] < waiting[$1] }), waiting.reduce(0, +) < waitingLimit else {
+            return nil
+        }
+        waiting[shortest] += 1
+        return shortest
+    }
+
+    private static func crypt(_ phrase: ArraySlice<UInt8>, setting: String) -> String? {
+        let terminated = phrase.map { CChar(bitPattern: $0) } + [0]
+        var output = [CChar](repeating: 0, count: Int(MARTLET_CRYPT_OUTPUT_SIZE))
+        guard martlet_crypt(terminated, setting, &output, output.count) else { return nil }
+        return String(decoding: output.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    private static func randomSalt() -> [UInt8] {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+    }
+
+    /// `$2b$<rounds>$` and the salt in bcrypt's own base 64.
+    private static func setting(rounds: Int, salt: [UInt8]) -> String {
+        let alphabet = Array("./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789".utf8)
+        var encoded: [UInt8] = []
+        var bits = 0
+        var bitCount = 0
+        for byte in salt {
+            bits = bits << 8 | Int(byte)
+            bitCount += 8
+            while bitCount >= 6 {
+                bitCount -= 6
+                encoded.append(alphabet[bits >> bitCount & 63])
+            }
+        }
+        if bitCount > 0 { encoded.append(alphabet[bits << (6 - bitCount) & 63]) }
+        return "$2b$\(rounds < 10 ? "0" : "")\(rounds)$\(String(decoding: encoded, as: UTF8.self))"
+    }
+}

@@ -1,0 +1,87 @@
+// Which actions are limited, and the buckets of this process. Client-Server API §Rate limiting.
+
+import MatrixCore
+import ServerConfiguration
+import Synchronization
+
+/// A limited action, by the option of the configuration that sets its rate.
+package enum RateLimitedAction: Hashable, Sendable {
+    case message, registration, loginAddress, loginAccount, loginFailedAttempts
+    case joinsLocal, joinsRemote, joinsPerRoom
+    case invitesPerRoom, invitesPerUser, invitesPerIssuer, thirdPartyInvite
+    case adminRedaction, keyRequests, mediaCreate, presencePerUser, reports, roomCreation, userDirectory
+}
+
+/// Refuses what is done too often. The buckets are in memory: each process limits what passes through it, and a
+/// restart empties them.
+package final class RateLimiter: Sendable {
+    private struct Key: Hashable {
+        let action: RateLimitedAction
+        let subject: ByteString
+    }
+
+    /// Said where no time would help: the configured rate is zero.
+    private static let longestRetry: Double = 3600
+
+    private let limits: RateLimits
+    private let buckets = Mutex(RateBuckets<Key>())
+    private let start = ContinuousClock.now
+
+    package init(_ limits: RateLimits) {
+        self.limits = limits
+    }
+
+    /// Counts `cost` actions of `subject`: a user, an address, a room.
+    ///
+    /// - Parameter isCounted: false only asks whether the action would be allowed.
+    /// - Throws: `M_LIMIT_EXCEEDED` with the time to wait; nothing is counted then.
+    package func check(
+        _ action: RateLimitedAction, of subject: ByteString, cost: Int = 1, isCounted: Bool = true
+    ) throws(MatrixError) {
+        let limit = limit(of: action)
+        let elapsed = (ContinuousClock.now - start).components
+        let now = Double(elapsed.seconds) + Double(elapsed.attoseconds) / 1e18
+        let decision = buckets.withLock {
+            $0.decide(
+                Key(action: action, subject: subject), perSecond: limit.perSecond, burst: Double(limit.burst), at: now,
+                cost: Double(cost), isCounted: isCounted)
+        }
+        if case .refused(let retryAfter) = decision {
+            let seconds = min(retryAfter ?? Self.longestRetry, Self.longestRetry)
+            throw .limitExceeded(retryAfterMs: Int64((seconds * 1000).rounded(.up)))
+        }
+    }
+
+    /// Counts an action that has already happened, such as a failed login, without refusing it.
+    package func note(_ action: RateLimitedAction, of subject: ByteString) {
+        do throws(MatrixError) {
+            try check(action, of: subject)
+        } catch {
+            // The bucket is full already: the next check will refuse.
+        }
+    }
+
+    private func limit(of action: RateLimitedAction) -> RateLimit {
+        switch action {
+        case .message: limits.message
+        case .registration: limits.registration
+        case .loginAddress: limits.login.address
+        case .loginAccount: limits.login.account
+        case .loginFailedAttempts: limits.login.failedAttempts
+        case .joinsLocal: limits.joins.local
+        case .joinsRemote: limits.joins.remote
+        case .joinsPerRoom: limits.joinsPerRoom
+        case .invitesPerRoom: limits.invites.perRoom
+        case .invitesPerUser: limits.invites.perUser
+        case .invitesPerIssuer: limits.invites.perIssuer
+        case .thirdPartyInvite: limits.thirdPartyInvite
+        case .adminRedaction: limits.adminRedaction ?? limits.message
+        case .keyRequests: limits.keyRequests
+        case .mediaCreate: limits.mediaCreate
+        case .presencePerUser: limits.presencePerUser
+        case .reports: limits.reports
+        case .roomCreation: limits.roomCreation
+        case .userDirectory: limits.userDirectory
+        }
+    }
+}

@@ -1,0 +1,80 @@
+// When and from where devices were last used, written now and then. Client-Server API §Device Management.
+
+import MatrixCore
+import Persistence
+import ServiceLifecycle
+import Synchronization
+
+/// Collects the use of devices in memory and writes it every few seconds, each device at most every two minutes: a request
+/// costs a dictionary access, not a write.
+package final class DeviceActivity: Service {
+    private struct Key: Hashable, Sendable {
+        let user: UserID
+        let device: DeviceID
+    }
+
+    private struct Use: Sendable {
+        let time: Timestamp
+        let address: String?
+        let userAgent: String?
+    }
+
+    private struct State {
+        var pending: [Key: Use] = [:]
+        /// When each device was noted last.
+        var noted: RecentCache<Key, Timestamp>
+    }
+
+    /// How exact the time is, in milliseconds.
+    private static let granularity: Int64 = 120_000
+    private static let writeInterval: Duration = .seconds(5)
+
+    private let database: any Database
+    private let state = Mutex(State(noted: RecentCache(capacity: 20_000)))
+
+    init(database: any Database) {
+        self.database = database
+    }
+
+    /// Notes a request of a device.
+    package func note(_ requester: Requester, address: String?, userAgent: String?) {
+        guard let device = requester.device else { return }
+        let key = Key(user: requester.user, device: device)
+        let now = Timestamp.now
+        state.withLock {
+            if let last = $0.noted.value(for: key), now.milliseconds - last.milliseconds < Self.granularity { return }
+            $0.noted.insert(now, for: key)
+            $0.pending[key] = Use(time: now, address: address, userAgent: userAgent)
+        }
+    }
+
+    /// Writes what was noted, until the server stops.
+    package func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                do { try await Task.sleep(for: Self.writeInterval) } catch { break }
+                await self.write()
+            }
+        }
+        await write()
+    }
+
+    /// Writes what was noted since the last time. What cannot be written is kept for the next time.
+    package func write() async {
+        let pending = state.withLock { state in
+            defer { state.pending = [:] }
+            return state.pending
+        }
+        guard !pending.isEmpty else { return }
+        do {
+            try await database.write { connection in
+                for (key, use) in pending {
+                    try DeviceStore.setLastSeen(
+                        use.time, ip: use.address, userAgent: use.userAgent, of: key.device, of: key.user, on: connection)
+                }
+            }
+        } catch {
+            state.withLock { $0.pending.merge(pending) { newer, _ in newer } }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+// Who makes a request.
+
+import MatrixCore
+
+/// The account and device behind an access token. Client-Server API §Using access tokens.
+package struct Requester: Sendable, Hashable {
+    package let user: UserID
+    /// The device of the session; nil for tokens that an administrator or application service made.
+    package let device: DeviceID?
+    package let isAdmin: Bool
+    package let isGuest: Bool
+    /// The row of the access token.
+    package let tokenID: Int64
+
+    package init(user: UserID, device: DeviceID?, isAdmin: Bool = false, isGuest: Bool = false, tokenID: Int64 = 0) {
+        self.user = user
+        self.device = device
+        self.isAdmin = isAdmin
+        self.isGuest = isGuest
+        self.tokenID = tokenID
+    }
+}

@@ -1,0 +1,103 @@
+// Who is behind an access token, from memory. Client-Server API §Client authentication.
+
+import MatrixCore
+import Persistence
+import Rooms
+import Synchronization
+
+/// Opens, recognises, refreshes and ends sessions.
+///
+/// `authenticate` is asked by every request: it answers from a bounded cache. What ends a session here also removes it
+/// from the cache; with several processes on one database each must be told of the others' (`forget`).
+package final class SessionService: Sendable {
+    /// What the cache knows of a token.
+    private struct Known {
+        let requester: Requester
+        let validUntil: Timestamp?
+    }
+
+    private struct Cache {
+        var known: RecentCache<TokenHash, Known>
+        /// Raised when sessions end: a lookup that began before must not put them back.
+        var epoch: UInt64 = 0
+    }
+
+    let database: any Database
+    let journal: Journal
+    let lifetimes: SessionLifetimes
+    let observers: [any DeviceObserver]
+    /// When devices were last used.
+    package let activity: DeviceActivity
+    private let cache: Mutex<Cache>
+
+    /// - Parameter capacity: how many tokens are kept in memory, about 300 bytes each.
+    package init(
+        database: any Database, journal: Journal, lifetimes: SessionLifetimes, observers: [any DeviceObserver], capacity: Int = 20_000
+    ) {
+        self.database = database
+        self.journal = journal
+        self.lifetimes = lifetimes
+        self.observers = observers
+        activity = DeviceActivity(database: database)
+        cache = Mutex(Cache(known: RecentCache(capacity: capacity)))
+    }
+
+    /// The requester of a token.
+    ///
+    /// - Throws: `M_UNKNOWN_TOKEN`, with `soft_logout` for a token that has expired and may be refreshed;
+    ///   `M_USER_LOCKED`; `M_USER_DEACTIVATED`.
+    package func authenticate(token: String) async throws -> Requester {
+        let hash = TokenHash(token)
+        let (known, epoch) = cache.withLock { ($0.known.value(for: hash), $0.epoch) }
+        if let known {
+            try Self.checkExpiry(known.validUntil)
+            return known.requester
+        }
+        return try await lookUp(hash, epoch: epoch)
+    }
+
+    /// Removes what the cache knows of a user's sessions, or of those of some devices.
+    package func forget(_ user: UserID, devices: [DeviceID]? = nil) {
+        cache.withLock {
+            $0.epoch += 1
+            $0.known.removeAll { known in
+                guard known.requester.user == user else { return false }
+                guard let devices else { return true }
+                return known.requester.device.map(devices.contains) ?? false
+            }
+        }
+    }
+
+    /// Removes what the cache knows of one token.
+    func forget(_ hash: TokenHash) {
+        cache.withLock {
+            $0.epoch += 1
+            $0.known.remove(hash)
+        }
+    }
+
+    // MARK: Steps
+
+    private func lookUp(_ hash: TokenHash, epoch: UInt64) async throws -> Requester {
+        let bytes = hash.bytes
+        guard let row = try await database.read({ try SessionStore.accessToken(bytes, on: $0) }) else {
+            throw MatrixError.unknownToken(softLogout: false)
+        }
+        if row.isDeactivated { throw MatrixError.userDeactivated }
+        if row.isLocked { throw MatrixError.userLocked }
+        try Self.checkExpiry(row.validUntil)
+        if !row.isUsed, row.refreshID != nil {
+            try await database.write { try SessionStore.markUsed(accessToken: row.id, refreshID: row.refreshID, on: $0) }
+        }
+        let requester = Requester(
+            user: row.user, device: row.device, isAdmin: row.isAdmin, isGuest: row.isGuest, tokenID: row.id)
+        cache.withLock {
+            if $0.epoch == epoch { $0.known.insert(Known(requester: requester, validUntil: row.validUntil), for: hash) }
+        }
+        return requester
+    }
+
+    private static func checkExpiry(_ validUntil: Timestamp?) throws(MatrixError) {
+        if let validUntil, validUntil < .now { throw .unknownToken(softLogout: true) }
+    }
+}

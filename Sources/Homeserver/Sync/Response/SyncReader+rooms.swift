@@ -1,0 +1,202 @@
+// Joined rooms and rooms that were left.
+
+import MatrixCore
+import Persistence
+import Rooms
+
+extension SyncReader {
+    // MARK: Joined rooms
+
+    /// nil when there is nothing to tell.
+    func joinedRoom(
+        _ room: RoomScope, _ standing: RoomStanding, _ data: [AccountDataItem], receipts: [UInt8]?
+    ) async throws -> RoomAnswer? {
+        let isNew = standing.isNewlyJoined
+        let isWhole = since == nil || isNew || request.wantsFullState
+        var answer = RoomAnswer(
+            room: room.room.room, nid: room.room.nid, timeline: TimelineWindow(start: upTo, previousBatch: upTo))
+        if room.hasEvents || isWhole {
+            let from = isNew ? nil : since
+            let needsBase = isWhole || filter.lazyLoadsMembers
+            let base = needsBase ? try await base(of: room) : nil
+            answer.timeline = try await timeline(of: room, from: from, end: base.map { joinedEnd($0) })
+            // A client that comes into a room has missed something, whether or not all of it fits in.
+            if isNew { answer.timeline.isLimited = true }
+            try await addState(to: &answer, room: room, base: base, isWhole: isWhole)
+            answer.rendered = room.rendered
+            answer.isShareable = isShareable(answer.timeline, whole: from == nil)
+        }
+        answer.accountData = isNew ? try await allAccountData(of: room.room.room) : data
+        answer.receipts = receipts
+        answer.typing = typing(in: room, isWhole: isWhole)
+        answer.isWanted = isWhole
+        return answer.isEmpty ? nil : answer
+    }
+
+    /// The room's state, newest.
+    func base(of room: RoomScope) async throws -> RoomBase {
+        if let base = room.base { return base }
+        let base = RoomBase(try await engine.rooms.existing(room.room.room).current)
+        engine.keep(base, asOf: scope.upTo)
+        return base
+    }
+
+    /// Where a walk back through the timeline of a joined room begins.
+    private func joinedEnd(_ base: RoomBase) -> TimelineEnd {
+        TimelineEnd(visibility: base.snapshot.historyVisibility, membership: base.snapshot.membership(of: request.user),
+            position: base.snapshot.position)
+    }
+
+    private func allAccountData(of room: RoomID) async throws -> [AccountDataItem] {
+        try await engine.accountData.changes(for: request.user, after: nil, upTo: upTo).filter { item in
+            item.room == room && filter.filter.room.accountData.passes(type: item.type, sender: nil, room: room, content: nil)
+        }
+    }
+
+    private func typing(in room: RoomScope, isWhole: Bool) -> [UserID]? {
+        guard room.hasTyping || isWhole, filter.passesEphemeral(SyncAnswer.typingType, in: room.room.room) else { return nil }
+        let (changedAt, users) = engine.typing.state(in: room.room.room)
+        if isWhole { return users.isEmpty ? nil : users }
+        guard let since, changedAt > since, changedAt <= upTo else { return nil }
+        return users
+    }
+
+    /// Whether every other reader of these events by this filter gets the same bytes.
+    private func isShareable(_ timeline: TimelineWindow, whole: Bool) -> Bool {
+        guard !whole, !timeline.isLimited, timeline.memberships.isEmpty, !timeline.events.isEmpty,
+            filter.filter.eventFormat == .client
+        else { return false }
+        return timeline.events.allSatisfy { event in
+            event.transaction == nil || event.sender != request.user || event.transaction?.device != request.device
+        }
+    }
+
+    // MARK: Rooms that were left
+
+    /// nil when there is nothing to tell.
+    func leftRoom(_ room: RoomScope, _ standing: RoomStanding, _ data: [AccountDataItem]) async throws -> RoomAnswer? {
+        let found: TimelineEvent?
+        if let event = standing.event { found = event } else { found = try await events.event(room.room.event) }
+        guard let departure = found else { return nil }
+        if since == nil, !isShownInitially(room.room, departure) { return nil }
+        var answer = RoomAnswer(
+            room: room.room.room, nid: room.room.nid,
+            timeline: TimelineWindow(start: departure.position, previousBatch: departure.position))
+        answer.accountData = data
+        answer.isWanted = true
+        let wasMember = since == nil ? departure.previousMembership == .join : standing.wasIn
+        guard wasMember else {
+            // An invite that ended: of the room itself the user has seen nothing.
+            if filter.passesTimeline(departure) {
+                answer.timeline.events = [departure]
+                answer.timeline.memberships = [departure.membership]
+                answer.timeline.previousBatch = StreamPosition(departure.position.value - 1)
+            }
+            return answer
+        }
+        var ended = room
+        ended.timeline.cut(to: departure.position)
+        let isWhole = since == nil || standing.before != .join || request.wantsFullState
+        let end = try await leftEnd(departure)
+        answer.timeline = try await timeline(of: ended, from: standing.before == .join ? since : nil, end: end)
+        if since != nil, standing.before != .join { answer.timeline.isLimited = true }
+        try await addState(to: &answer, leftBy: departure, isWhole: isWhole)
+        return answer
+    }
+
+    /// Left rooms are in an initial sync only when the client wants them; those from which others removed the user always are, as
+    /// with Synapse, and forgotten ones never.
+    private func isShownInitially(_ room: FeedRoom, _ departure: TimelineEvent) -> Bool {
+        if forgotten.contains(room.nid) { return false }
+        return filter.filter.room.includeLeave || departure.membership == .ban || departure.sender != request.user
+    }
+
+    private func leftEnd(_ departure: TimelineEvent) async throws -> TimelineEnd {
+        let holder = try await events.state([.historyVisibility], at: departure.snapshotBefore)[.historyVisibility]
+        var visibility = HistoryVisibility.shared
+        if let holder, let event = try await events.event(holder) {
+            visibility = HistoryVisibility(content: (try? event.content()) ?? nil)
+        }
+        return TimelineEnd(visibility: visibility, membership: departure.membership, position: departure.position)
+    }
+
+    // MARK: Timelines
+
+    /// What is known of the room at the newest event that a walk back through its timeline begins with.
+    struct TimelineEnd: Sendable {
+        let visibility: HistoryVisibility
+        let membership: Membership?
+        let position: StreamPosition
+    }
+
+    /// How many events a response looks at in search of those that pass the filter.
+    static let scanLimit = 1000
+
+    /// The part of the timeline that the client gets.
+    ///
+    /// - Parameters:
+    ///   - from: the client has seen everything up to here; nil where it knows nothing of the room. Then what the user may see of
+    ///     the room's past depends on its history visibility.
+    ///   - end: of the walk that finds out; nil where `from` isn't.
+    func timeline(of room: RoomScope, from: StreamPosition?, end: TimelineEnd?) async throws -> TimelineWindow {
+        var candidates = room.timeline
+        let newer = from == nil ? try await newerEvents(in: room.room.nid, than: candidates.upTo, upTo: end?.position) : []
+        var wish = TimelineWindow.Wish(since: from, limit: filter.timelineLimit)
+        while true {
+            var walk: VisibilityWalk?
+            if from == nil, let end {
+                var start = VisibilityWalk(viewer: request.user, visibility: end.visibility, membership: end.membership)
+                for event in newer.reversed() { _ = start.allows(event) }
+                walk = start
+            }
+            switch decide(candidates, wish, walk) {
+            case .window(let window): return window
+            case .needsOlder:
+                wish.isFinal = try await readOlder(&candidates, of: room.room.nid, from: from)
+            }
+        }
+    }
+
+    private func decide(
+        _ candidates: TimelineWindow.Candidates, _ wish: TimelineWindow.Wish, _ walk: VisibilityWalk?
+    ) -> TimelineWindow.Decision {
+        guard var walk else { return TimelineWindow.decide(candidates, wish, admit: isAdmitted) }
+        var membership: Membership?
+        return TimelineWindow.decide(
+            candidates, wish,
+            admit: { event in
+                let isVisible = walk.allows(event)
+                membership = walk.membershipAtEvent
+                return isVisible && isAdmitted(event)
+            },
+            membership: { _ in membership ?? .leave })
+    }
+
+    private func isAdmitted(_ event: TimelineEvent) -> Bool {
+        // State is told even when an ignored user sets it: the room would look different otherwise.
+        if !scope.ignoredUsers.isEmpty, !event.isState, scope.ignoredUsers.contains(event.sender) { return false }
+        return filter.passesTimeline(event)
+    }
+
+    /// Reads the events before those that are known.
+    ///
+    /// - Returns: whether no more are to be read, whatever was found.
+    private func readOlder(
+        _ candidates: inout TimelineWindow.Candidates, of room: RoomNID, from: StreamPosition?
+    ) async throws -> Bool {
+        let limit = min(max(filter.timelineLimit, 31) + 1, SyncReader.scanLimit)
+        let after = from ?? .zero
+        let older = try await events.timelineBackwards(room, after: after, upTo: candidates.floor, limit: limit)
+        let floor = older.count < limit ? after : older.last.map { StreamPosition($0.position.value - 1) } ?? after
+        engine.keep(older.reversed(), floor: floor, of: room, asOf: scope.upTo)
+        candidates.events.insert(contentsOf: older.reversed(), at: 0)
+        candidates.floor = floor
+        return candidates.events.count >= SyncReader.scanLimit
+    }
+
+    /// The events behind the end of the response that the room's state has already taken in; nearly always none.
+    func newerEvents(in room: RoomNID, than position: StreamPosition, upTo: StreamPosition?) async throws -> [TimelineEvent] {
+        guard let upTo, upTo > position else { return [] }
+        return try await events.timeline(room, after: position, upTo: upTo, limit: .max)
+    }
+}

@@ -1,0 +1,49 @@
+// Names of rooms. Client-Server API §Room aliases.
+
+import Homeserver
+import MatrixCore
+import Rooms
+
+enum AliasRoutes {
+    static let table: [Route] = [
+        .client(.get, "/directory/room/{roomAlias}", legacy: true, access: .open, resolve),
+        .client(.put, "/directory/room/{roomAlias}", legacy: true, create),
+        .client(.delete, "/directory/room/{roomAlias}", legacy: true, delete),
+        .client(.get, "/rooms/{roomId}/aliases", aliases),
+    ]
+
+    private static func resolve(_ context: APIContext) async throws -> APIResponse {
+        let (room, servers) = try await context.homeserver.directory.resolve(try context.roomAlias("roomAlias"))
+        return .object { writer in
+            writer.member("room_id", room)
+            writer.member("servers", servers)
+        }
+    }
+
+    private static func create(_ context: APIContext) async throws -> APIResponse {
+        let requester = try member(context)
+        let room: RoomID = try context.body().requiredIdentifier("room_id")
+        try await context.homeserver.directory.create(
+            try context.roomAlias("roomAlias"), for: room, by: requester.user, isAdmin: requester.isAdmin)
+        return .empty
+    }
+
+    private static func delete(_ context: APIContext) async throws -> APIResponse {
+        let requester = try member(context)
+        try await context.homeserver.directory.delete(
+            try context.roomAlias("roomAlias"), by: requester.user, device: requester.device, isAdmin: requester.isAdmin)
+        return .empty
+    }
+
+    private static func aliases(_ context: APIContext) async throws -> APIResponse {
+        let user = try context.requester.user
+        let aliases = try await context.homeserver.directory.aliases(of: try context.roomID("roomId"), for: user)
+        return .object { $0.member("aliases", aliases) }
+    }
+
+    private static func member(_ context: APIContext) throws(MatrixError) -> Requester {
+        let requester = try context.requester
+        guard !requester.isGuest else { throw .guestForbidden }
+        return requester
+    }
+}

@@ -1,0 +1,52 @@
+// What the caller may do here. Client-Server API §Capabilities negotiation.
+
+import Homeserver
+import MatrixCore
+
+enum CapabilitiesRoutes {
+    static let table: [Route] = [
+        .client(.get, "/capabilities", capabilities)
+    ]
+
+    private static func capabilities(_ context: APIContext) -> APIResponse {
+        let configuration = context.homeserver.configuration
+        let fields = [
+            (name: "displayname", isEnabled: configuration.enableSetDisplayName),
+            (name: "avatar_url", isEnabled: configuration.enableSetAvatarURL),
+        ]
+        // Not built yet, and so not enabled: changing the password, third-party identifiers, login tokens.
+        let flags = [
+            ("m.change_password", false),
+            ("m.set_displayname", configuration.enableSetDisplayName),
+            ("m.set_avatar_url", configuration.enableSetAvatarURL),
+            ("m.3pid_changes", false),
+            ("m.get_login_token", false),
+        ]
+        return .object(capacity: 1024) { body in
+            body.member(
+                "capabilities",
+                object: { capabilities in
+                    capabilities.member(
+                        "m.room_versions",
+                        object: { versions in
+                            versions.member("default", configuration.defaultRoomVersion.id)
+                            versions.member(
+                                "available",
+                                object: { available in
+                                    for version in RoomVersion.all { available.member(version.id, "stable") }
+                                })
+                        })
+                    for (name, isEnabled) in flags {
+                        capabilities.member(name, object: { $0.member("enabled", isEnabled) })
+                    }
+                    capabilities.member(
+                        "m.profile_fields",
+                        object: { profile in
+                            profile.member("enabled", true)
+                            let disallowed = fields.filter { !$0.isEnabled }.map(\.name)
+                            if !disallowed.isEmpty { profile.member("disallowed", disallowed) }
+                        })
+                })
+        }
+    }
+}

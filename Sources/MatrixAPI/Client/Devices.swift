@@ -1,0 +1,46 @@
+// Client-Server API §Device Management.
+
+import Homeserver
+import MatrixCore
+import Persistence
+
+enum DeviceRoutes {
+    static let table: [Route] = [
+        .client(.get, "/devices", list),
+        .client(.get, "/devices/{deviceId}", show),
+        .client(.put, "/devices/{deviceId}", rename),
+    ]
+
+    private static func list(_ context: APIContext) async throws -> APIResponse {
+        let user = try context.requester.user
+        let devices = try await context.homeserver.devices.devices(of: user)
+        return .object { writer in
+            writer.key("devices")
+            writer.array { writer in
+                for device in devices { write(device, of: user, to: &writer) }
+            }
+        }
+    }
+
+    private static func show(_ context: APIContext) async throws -> APIResponse {
+        let user = try context.requester.user
+        let device = try await context.homeserver.devices.device(context.deviceID("deviceId"), of: user)
+        return .json { writer in write(device, of: user, to: &writer) }
+    }
+
+    private static func rename(_ context: APIContext) async throws -> APIResponse {
+        let name = try context.body().optionalString("display_name")
+        try await context.homeserver.devices.rename(context.deviceID("deviceId"), of: context.requester.user, to: name)
+        return .empty
+    }
+
+    private static func write(_ device: DeviceRow, of user: UserID, to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("device_id", device.device)
+            if let name = device.displayName { writer.member("display_name", name) }
+            if let ip = device.lastSeenIP { writer.member("last_seen_ip", ip) }
+            if let time = device.lastSeen { writer.member("last_seen_ts", time) }
+            writer.member("user_id", user)
+        }
+    }
+}

@@ -1,0 +1,28 @@
+// Filters. Client-Server API §Filtering.
+
+import Homeserver
+import MatrixCore
+
+enum FilterRoutes {
+    static let table: [Route] = [
+        .client(.post, "/user/{userId}/filter", add),
+        .client(.get, "/user/{userId}/filter/{filterId}", read),
+    ]
+
+    private static func add(_ context: APIContext) async throws -> APIResponse {
+        let user = try ownUser(context, "Cannot create filters for other users")
+        let id = try await context.homeserver.filters.add(context.body(), of: user)
+        return .object { $0.member("filter_id", id) }
+    }
+
+    private static func read(_ context: APIContext) async throws -> APIResponse {
+        let user = try ownUser(context, "Cannot get filters for other users")
+        return .json(bytes: try await context.homeserver.filters.definition(context.parameter("filterId"), of: user))
+    }
+
+    private static func ownUser(_ context: APIContext, _ refusal: String) throws(MatrixError) -> UserID {
+        let user = try context.userID("userId")
+        guard try context.requester.user == user else { throw .forbidden(refusal) }
+        return user
+    }
+}

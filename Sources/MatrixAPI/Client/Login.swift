@@ -1,0 +1,72 @@
+// Sessions: login, refresh, logout. Client-Server API §Login, §Refreshing access tokens, §Logout.
+
+import Homeserver
+import MatrixCore
+
+enum LoginRoutes {
+    static let table: [Route] = [
+        .client(.get, "/login", legacy: true, access: .open, flows),
+        .client(.post, "/login", legacy: true, access: .open, login),
+        .client(.post, "/refresh", access: .open, refresh),
+        .client(.post, "/logout", legacy: true, access: .open, logout),
+        .client(.post, "/logout/all", legacy: true, access: .open, logoutEverywhere),
+    ]
+
+    private static func flows(_ context: APIContext) -> APIResponse {
+        .object { body in
+            body.member(
+                "flows",
+                array: { list in
+                    for type in context.homeserver.login.types { list.object { $0.member("type", type) } }
+                })
+        }
+    }
+
+    private static func login(_ context: APIContext) async throws -> APIResponse {
+        let body = try context.body()
+        let device = try body.optionalString("device_id")
+        let displayName = try body.optionalString("initial_device_display_name")
+        let withRefreshToken = try body.optionalBool("refresh_token") ?? false
+        let user = try await context.homeserver.login.logIn(body, from: context.request.remoteAddress)
+        let session = try await context.homeserver.sessions.open(
+            user, device: device, displayName: displayName, withRefreshToken: withRefreshToken)
+        return .object { writeSession(session, server: context.homeserver.serverName, to: &$0) }
+    }
+
+    private static func refresh(_ context: APIContext) async throws -> APIResponse {
+        let token = try context.body().requiredString("refresh_token")
+        let session = try await context.homeserver.sessions.refresh(token)
+        return .object { body in
+            body.member("access_token", session.accessToken)
+            body.member("refresh_token", session.refreshToken)
+            if let expires = session.expiresInMilliseconds { body.member("expires_in_ms", expires) }
+        }
+    }
+
+    // The routes of logout are open: a token that has expired can still log out.
+
+    private static func logout(_ context: APIContext) async throws -> APIResponse {
+        try await context.homeserver.sessions.logOut(token: token(of: context))
+        return .empty
+    }
+
+    private static func logoutEverywhere(_ context: APIContext) async throws -> APIResponse {
+        try await context.homeserver.sessions.logOutEverywhere(token: token(of: context))
+        return .empty
+    }
+
+    private static func token(of context: APIContext) throws(MatrixError) -> String {
+        guard let token = try AccessToken.of(context.request) else { throw .missingToken }
+        return token
+    }
+
+    /// The members that login and registration answer with.
+    static func writeSession(_ session: OpenedSession, server: ServerName, to body: inout JSONWriter) {
+        body.member("user_id", session.user)
+        body.member("access_token", session.accessToken)
+        body.member("home_server", server)
+        body.member("device_id", session.device)
+        if let expires = session.expiresInMilliseconds { body.member("expires_in_ms", expires) }
+        if let token = session.refreshToken { body.member("refresh_token", token) }
+    }
+}

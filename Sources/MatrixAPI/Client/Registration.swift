@@ -1,0 +1,69 @@
+// New accounts. Client-Server API §Account registration.
+
+import Homeserver
+import MatrixCore
+
+enum RegistrationRoutes {
+    static let table: [Route] = [
+        .client(.post, "/register", access: .open, register),
+        .client(.get, "/register/available", access: .open, available),
+    ]
+
+    private static func register(_ context: APIContext) async throws -> APIResponse {
+        let body = try context.body()
+        switch context.query("kind") ?? "user" {
+        case "user": break
+        case "guest": throw MatrixError.forbidden("Guest access is disabled")
+        case let kind:
+            throw MatrixError(status: 400, errcode: "M_UNRECOGNIZED", message: "Do not understand membership kind: \(kind.prefix(64))")
+        }
+        guard try AccessToken.of(context.request) == nil else {
+            throw MatrixError.unknown("An access token should not be provided on requests to /register", status: 400)
+        }
+        try checkDevice(in: body)
+        return try await answeringChallenges {
+            let registered = try await context.homeserver.registration.register(
+                body, path: context.request.path, from: context.request.remoteAddress)
+            return try await answer(to: registered.user, parameters: registered.parameters, context)
+        }
+    }
+
+    private static func available(_ context: APIContext) async throws -> APIResponse {
+        try await context.homeserver.registration.checkAvailable(try context.requiredQuery("username"))
+        return .object { $0.member("available", true) }
+    }
+
+    /// Logs the new account in, unless the client does not want that.
+    static func answer(to user: UserID, parameters: JSONObject, _ context: APIContext) async throws -> APIResponse {
+        let server = context.homeserver.serverName
+        if parameters["inhibit_login"]?.bool == true {
+            return .object { body in
+                body.member("user_id", user)
+                body.member("home_server", server)
+            }
+        }
+        let session = try await context.homeserver.sessions.open(
+            user, device: try string("device_id", in: parameters), displayName: try string("initial_device_display_name", in: parameters),
+            withRefreshToken: try bool("refresh_token", in: parameters))
+        return .object { LoginRoutes.writeSession(session, server: server, to: &$0) }
+    }
+
+    /// Checked before the account is made: a refusal after that would leave it without its session.
+    static func checkDevice(in body: JSON) throws(MatrixError) {
+        _ = try body.optionalBool("refresh_token")
+        try SessionService.checkDevice(
+            body.optionalString("device_id"), displayName: body.optionalString("initial_device_display_name"))
+    }
+
+    private static func string(_ key: String, in parameters: JSONObject) throws(MatrixError) -> String? {
+        guard let value = parameters[key], !value.isNull else { return nil }
+        guard let text = value.string else { throw .badJSON("\(key) must be a string") }
+        return text
+    }
+
+    private static func bool(_ key: String, in parameters: JSONObject) throws(MatrixError) -> Bool {
+        guard let value = parameters[key], !value.isNull else { return false }
+        guard let flag = value.bool else { throw .badJSON("\(key) must be a boolean") }
+        return flag
+    }
+}

@@ -1,0 +1,85 @@
+// Sending events into rooms. Client-Server API §Sending events to a room, §Redactions.
+
+import Homeserver
+import MatrixCore
+import Rooms
+
+enum SendEventRoutes {
+    static let table: [Route] = [
+        .client(.put, "/rooms/{roomId}/send/{eventType}/{txnId}", legacy: true, send),
+        .client(.put, "/rooms/{roomId}/redact/{eventId}/{txnId}", legacy: true, redact),
+        .client(.put, "/rooms/{roomId}/state/{eventType}", legacy: true, setState),
+        .client(.put, "/rooms/{roomId}/state/{eventType}/{stateKey}", legacy: true, setState),
+    ]
+
+    private static func send(_ context: APIContext) async throws -> APIResponse {
+        let requester = try context.requester
+        let room = try await room(context)
+        let draft = EventDraft(
+            type: ByteString(try context.parameter("eventType")), content: context.request.body, sender: requester.user)
+        try context.homeserver.rateLimits.check(.message, of: requester.user.text)
+        return answer(try await room.send(draft, from: try origin(context, requester)))
+    }
+
+    private static func redact(_ context: APIContext) async throws -> APIResponse {
+        let requester = try context.requester
+        let room = try await room(context)
+        let target = try context.eventID("eventId")
+        let content = JSONObject(try context.optionalBody())
+        if let named = content["redacts"], room.version.redactsInContent, named != .string(target.string) {
+            throw MatrixError.invalidParam("redacts in the content contradicts the event id in the path")
+        }
+        let draft = EventDraft(type: "m.room.redaction", content: content, sender: requester.user, redacts: target)
+        try context.homeserver.rateLimits.check(.message, of: requester.user.text)
+        return answer(try await room.send(draft, from: try origin(context, requester)))
+    }
+
+    private static func setState(_ context: APIContext) async throws -> APIResponse {
+        let requester = try context.requester
+        let type = ByteString(try context.parameter("eventType"))
+        let stateKey = ByteString((try? context.parameter("stateKey")) ?? "")
+        let content = try context.body()
+        try context.homeserver.rateLimits.check(.message, of: requester.user.text)
+        if type == "m.room.member" { return answer(try await setMembership(content, stateKey, context)) }
+
+        let room = try await room(context)
+        if type == "m.room.canonical_alias", stateKey == "" {
+            try await context.homeserver.directory.checkCanonicalAlias(content, in: room)
+        }
+        let draft = EventDraft(type: type, stateKey: stateKey, content: context.request.body, sender: requester.user)
+        return answer(
+            try await room.send(draft, from: EventOrigin(user: requester.user, device: requester.device)))
+    }
+
+    private static func setMembership(_ content: JSON, _ stateKey: ByteString, _ context: APIContext) async throws -> EventID {
+        let target: UserID
+        do { target = try UserID(parsing: stateKey.string) } catch { throw MatrixError(error) }
+        return try await context.homeserver.membership.change(
+            to: JSONObject(content), of: target, in: try context.roomID("roomId"), by: MembershipRequester(try context.requester))
+    }
+
+    // MARK: Steps
+
+    /// The room of the path. That one is unknown is told as if the user were not in it.
+    private static func room(_ context: APIContext) async throws -> Room {
+        let id = try context.roomID("roomId")
+        guard let room = try await context.homeserver.rooms.room(id) else {
+            throw MatrixError.forbidden("User \(try context.requester.user) not in room \(id)")
+        }
+        return room
+    }
+
+    private static func origin(_ context: APIContext, _ requester: Requester) throws -> EventOrigin {
+        EventOrigin(user: requester.user, device: requester.device, transactionID: try context.parameter("txnId"))
+    }
+
+    private static func answer(_ id: EventID) -> APIResponse {
+        .object { $0.member("event_id", id) }
+    }
+}
+
+extension MembershipRequester {
+    init(_ requester: Requester) {
+        self.init(user: requester.user, device: requester.device, isGuest: requester.isGuest)
+    }
+}

@@ -1,0 +1,35 @@
+// Sync. Client-Server API §Syncing, GET /_matrix/client/v3/sync.
+
+import Homeserver
+import MatrixCore
+
+enum SyncRoutes {
+    static let table: [Route] = [
+        .client(.get, "/sync", sync)
+    ]
+
+    @Sendable private static func sync(_ context: APIContext) async throws -> APIResponse {
+        let requester = try context.requester
+        if context.query("from") != nil {
+            throw MatrixError.unknown("'from' is not a valid query parameter. Did you mean 'since'?", status: 400)
+        }
+        try checkPresence(context.query("set_presence"))
+        let timeout = try context.queryInt("timeout") ?? 0
+        guard timeout >= 0 else { throw MatrixError.invalidParam("Query parameter timeout must not be negative") }
+        let since = try context.query("since").map { text throws(MatrixError) in try SyncToken(parsing: text) }
+        let filter = try await context.homeserver.sync.filter(context.query("filter"), of: requester.user)
+
+        var request = SyncRequest(user: requester.user, device: requester.device, since: since, filter: filter)
+        request.wantsFullState = try context.queryBool("full_state") ?? false
+        request.usesStateAfter =
+            try context.queryBool("use_state_after") ?? context.queryBool("org.matrix.msc4222.use_state_after") ?? false
+        request.timeout = .milliseconds(timeout)
+        return .json(bytes: try await context.homeserver.sync.sync(request))
+    }
+
+    /// `set_presence` is taken, and checked as Synapse does.
+    private static func checkPresence(_ presence: String?) throws(MatrixError) {
+        guard let presence, !["online", "offline", "unavailable"].contains(presence) else { return }
+        throw .invalidParam("Query parameter 'set_presence' must be one of ['offline', 'online', 'unavailable']")
+    }
+}

@@ -1,0 +1,85 @@
+// One endpoint: method, path templates, who may call it, and the function that answers.
+
+/// Which of a listener's `resources` serves a route (Synapse's names).
+package enum ListenerResource: String, Sendable, Hashable, CaseIterable {
+    case client, federation, keys, media, openid, metrics, health, `static`, consent
+}
+
+package struct Route: Sendable {
+    /// Who may call an endpoint.
+    package enum Access: Sendable {
+        /// Anyone; a token is not looked at.
+        case open
+        /// Anyone; a token that is sent must be valid.
+        case optionalUser
+        /// The holder of a valid access token.
+        case user
+        /// The holder of a valid access token whose account is a server administrator's.
+        case admin
+    }
+
+    package typealias Handler = @Sendable (APIContext) async throws -> APIResponse
+
+    /// 64 KiB of event plus room for what surrounds it.
+    package static let defaultBodyLimit = 128 * 1024
+
+    package let method: HTTPMethod
+    /// Paths such as `/_matrix/client/v3/rooms/{roomId}/messages`. A parameter fills exactly one segment of the raw path,
+    /// which may be empty (`…/state/m.room.name/` has the empty state key), as with Synapse's `[^/]*`.
+    package let templates: [String]
+    package let access: Access
+    /// The largest request body in bytes; a larger one is refused with 413 `M_TOO_LARGE`.
+    package let bodyLimit: Int
+    package let resource: ListenerResource
+    package let handler: Handler
+
+    package init(
+        _ method: HTTPMethod, _ template: String, access: Access = .user, bodyLimit: Int = defaultBodyLimit, _ handler: @escaping Handler
+    ) {
+        self.init(method, templates: [template], access: access, bodyLimit: bodyLimit, handler)
+    }
+
+    package init(
+        _ method: HTTPMethod, templates: [String], access: Access = .user, bodyLimit: Int = defaultBodyLimit,
+        resource: ListenerResource? = nil, _ handler: @escaping Handler
+    ) {
+        precondition(!templates.isEmpty, "a route needs a path")
+        self.method = method
+        self.templates = templates
+        self.access = access
+        self.bodyLimit = bodyLimit
+        self.resource = resource ?? Route.resource(of: templates[0])
+        self.handler = handler
+    }
+
+    /// A client-server endpoint under every version prefix that Synapse serves: `/_matrix/client/r0`, `/v3` and `/unstable`.
+    ///
+    /// - Parameters:
+    ///   - path: what follows the version, e.g. `/rooms/{roomId}/messages`.
+    ///   - versions: the prefixes; pass `["v1"]` and so on where the specification introduced the endpoint later.
+    ///   - legacy: also under `/_matrix/client/api/v1`, which a few old clients use.
+    package static func client(
+        _ method: HTTPMethod, _ path: String, versions: [String] = ["v3", "r0", "unstable"], legacy: Bool = false,
+        access: Access = .user, bodyLimit: Int = defaultBodyLimit, _ handler: @escaping Handler
+    ) -> Route {
+        var templates = versions.map { "/_matrix/client/\($0)\(path)" }
+        if legacy { templates.append("/_matrix/client/api/v1\(path)") }
+        return Route(method, templates: templates, access: access, bodyLimit: bodyLimit, resource: .client, handler)
+    }
+
+    /// The resource a path belongs to, as Synapse splits them.
+    static func resource(of path: String) -> ListenerResource {
+        for (prefix, resource) in prefixes where path.hasPrefix(prefix) { return resource }
+        return .client
+    }
+
+    private static let prefixes: [(String, ListenerResource)] = [
+        ("/health", .health),
+        ("/_synapse/metrics", .metrics),
+        ("/_matrix/federation/", .federation),
+        ("/_matrix/key/", .keys),
+        ("/_matrix/media/", .media),
+        ("/_matrix/static", .static),
+        ("/_matrix/consent", .consent),
+    ]
+}

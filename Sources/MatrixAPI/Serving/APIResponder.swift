@@ -1,0 +1,91 @@
+// Runs an endpoint: who asks, the handler, and the standard error response for what it throws.
+
+import Homeserver
+import Logging
+import MatrixCore
+import Persistence
+import Rooms
+
+package struct APIResponder: HTTPResponder {
+    private let homeserver: Homeserver
+    private let router: Router
+
+    /// - Parameter routes: those of the listener's resources.
+    package init(homeserver: Homeserver, routes: [Route]) {
+        self.homeserver = homeserver
+        router = Router(routes)
+    }
+
+    package func match(_ method: HTTPMethod, _ target: String) -> RouteMatch { router.match(method, target) }
+
+    package func answer(_ request: APIRequest, _ endpoint: Endpoint, _ parameters: PathParameters) async -> Answer {
+        var requester: Requester?
+        do {
+            requester = try await authenticate(request, endpoint.route.access)
+            let context = APIContext(homeserver: homeserver, request: request, requester: requester, parameters: parameters)
+            return Answer(try await endpoint.route.handler(context), user: requester?.user)
+        } catch let error as MatrixError {
+            return Answer(.error(error), user: requester?.user)
+        } catch {
+            let (response, failure) = Self.response(to: error)
+            return Answer(response, user: requester?.user, failure: failure)
+        }
+    }
+
+    // MARK: Who asks
+
+    /// Client-Server API §Using access tokens.
+    private func authenticate(_ request: APIRequest, _ access: Route.Access) async throws -> Requester? {
+        if access == .open { return nil }
+        guard let token = try AccessToken.of(request) else {
+            if access == .optionalUser { return nil }
+            throw MatrixError.missingToken
+        }
+        let requester = try await homeserver.sessions.authenticate(token: token)
+        if access == .admin, !requester.isAdmin { throw MatrixError.forbidden("You are not a server admin") }
+        homeserver.sessions.activity.note(requester, address: request.remoteAddress, userAgent: request.headers["User-Agent"])
+        return requester
+    }
+
+    // MARK: What went wrong
+
+    private static func response(to error: any Error) -> (APIResponse, failure: String?) {
+        switch error {
+        case let error as DatabaseError: response(to: error)
+        case is JournalStopped, is CancellationError: (.error(.unknown("The server is stopping", status: 503)), nil)
+        case let error as JSONError: (.error(MatrixError(error)), nil)
+        case let error as IdentifierError: (.error(MatrixError(error)), nil)
+        case let error as EventError: (.error(MatrixError(error)), nil)
+        default: (.error(.internalError), "\(error)")
+        }
+    }
+
+    private static func response(to error: DatabaseError) -> (APIResponse, failure: String?) {
+        let answer: MatrixError =
+            switch error.kind {
+            case .invalidText: .badJSON("Text must not contain U+0000")
+            case .unavailable, .unknownOutcome, .serialization, .timeout: .unknown("The database is not available", status: 503)
+            case .full, .readOnly: .unknown("The database takes no writes", status: 503)
+            case .constraint, .syntax, .refused, .other: .internalError
+            }
+        return (.error(answer), answer.status < 500 ? nil : "database: \(error)")
+    }
+}
+
+/// The access token of a request: in the `Authorization` header, or (deprecated) in the query.
+enum AccessToken {
+    /// - Throws: `M_MISSING_TOKEN` where the header is there and holds none.
+    static func of(_ request: APIRequest) throws(MatrixError) -> String? {
+        guard let header = request.headers["Authorization"] else {
+            return QueryString(request.rawQuery).first("access_token")
+        }
+        let scheme = header.utf8.prefix(7)
+        guard scheme.elementsEqual("Bearer ".utf8) || equalIgnoringCase(String(header.prefix(7)), "Bearer ") else {
+            throw MatrixError(status: 401, errcode: "M_MISSING_TOKEN", message: "Invalid Authorization header")
+        }
+        var token = header.dropFirst(7)
+        while token.first == " " { token = token.dropFirst() }
+        guard !token.isEmpty else { throw .missingToken }
+        return String(token)
+    }
+}

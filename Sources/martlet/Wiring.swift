@@ -1,0 +1,58 @@
+// The house, put together: what is constructed with what, and in which order it starts and stops.
+
+import Federation
+import Homeserver
+import Logging
+import MatrixAPI
+import MatrixCore
+import Persistence
+import Rooms
+import ServerConfiguration
+import ServiceLifecycle
+
+/// Everything of one running server, from the database up.
+struct Wiring {
+    let database: any Database
+    let journal: Journal
+    let homeserver: Homeserver
+
+    /// Opens the database and builds the services on it. Nothing runs yet.
+    init(_ configuration: ServerConfiguration, signingKeys: [SigningKey], logger: Logger) async throws {
+        guard let signingKey = signingKeys.first else { throw failure("there is no signing key") }
+        database = try await Databases.open(configuration.database, logger: Logger(label: "martlet.storage"))
+        let sequences = try await Sequences.load(from: database)
+        journal = Journal(
+            database: database, sequences: sequences, logger: Logger(label: "martlet.journal"),
+            window: CommitWindow(changeLimit: configuration.budgets.recentCommitCount))
+        let environment = RoomEnvironment(
+            database: database, journal: journal, sequences: sequences, serverName: configuration.serverName, signingKey: signingKey,
+            logger: Logger(label: "martlet.rooms"), eventCacheByteLimit: configuration.budgets.eventCacheBytes)
+        let rooms = RoomRegistry(environment: environment, byteLimit: configuration.budgets.roomStateBytes)
+        let directory = AliasDirectory(rooms: rooms, requiresMembership: configuration.requireMembershipForAliases)
+        let groundwork = Homeserver.Groundwork(
+            database: database, journal: journal, rooms: rooms, events: EventReader(environment: environment),
+            membership: RoomMembership(rooms: rooms, directory: directory),
+            roomCreation: RoomCreation(rooms: rooms, directory: directory, policy: Self.creationPolicy(configuration)), directory: directory)
+        let publishedKeys = PublishedKeys(
+            serverName: configuration.serverName, keys: signingKeys,
+            oldKeys: configuration.oldSigningKeys.map { PublishedKeys.OldKey(keyID: $0.keyID, key: $0.key, expired: $0.expired) },
+            validity: configuration.keyRefreshInterval)
+        homeserver = Homeserver(configuration: configuration, groundwork: groundwork, publishedKeys: publishedKeys, logger: logger)
+    }
+
+    /// What runs beside the listeners, in the order of its start; it stops in the reverse order.
+    var services: [any Service] {
+        [journal, homeserver.sessions.activity, homeserver.toDevice, homeserver.typing, homeserver.sync]
+    }
+
+    /// The presets that `encryption_enabled_by_default_for_room_type` means.
+    private static func creationPolicy(_ configuration: ServerConfiguration) -> RoomCreationPolicy {
+        let encrypted: Set<RoomPreset> =
+            switch configuration.encryptionEnabledByDefault {
+            case .all: [.privateChat, .trustedPrivateChat, .publicChat]
+            case .invite: [.privateChat, .trustedPrivateChat]
+            case .off: []
+            }
+        return RoomCreationPolicy(defaultVersion: configuration.defaultRoomVersion, encryptedPresets: encrypted)
+    }
+}

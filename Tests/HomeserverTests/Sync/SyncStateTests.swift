@@ -1,0 +1,197 @@
+import Homeserver
+import MatrixCore
+import Persistence
+import Rooms
+import Testing
+
+@Suite("What sync knows in memory")
+struct SyncStateTests {
+    private let phone = DeviceID(trusted: "PHONE")
+    private let laptop = DeviceID(trusted: "LAPTOP")
+
+    /// Alice and bob have feeds since position 10 and are in the room since 11 and 12.
+    private func stateWithRoom() -> SyncState {
+        var state = SyncState(at: StreamPosition(10), byteLimit: 1 << 20)
+        for user in [alice, bob] {
+            let feed = state.feed(of: user, now: 0)
+            state.load(feed, [], newest: [:], asOf: StreamPosition(10))
+            feed.ignoredUsers = []
+        }
+        _ = state.apply(commit(member(11, alice, .join), member(12, bob, .join)))
+        return state
+    }
+
+    private func scope(_ state: inout SyncState, _ user: UserID = bob, since: Int64?, device: DeviceID? = nil) -> SyncScope? {
+        let question = ScopeQuestion(user: user, device: device, since: since.map { StreamPosition($0) }, filter: everything)
+        return state.scope(question, now: 1)
+    }
+
+    @Test("nothing to look at when nothing happened since the token")
+    func quiet() {
+        var state = stateWithRoom()
+        #expect(scope(&state, since: 12)?.isEmpty == true)
+        #expect(scope(&state, since: 12)?.upTo == StreamPosition(12))
+    }
+
+    @Test("an event brings its room with just the events since the token, from memory")
+    func event() {
+        var state = stateWithRoom()
+        _ = state.apply(commit(HomeserverTests.event(13), HomeserverTests.event(14)))
+        let scope = scope(&state, since: 13)
+        #expect(scope?.rooms.map(\.room.room) == [room])
+        #expect(scope.map { positions($0.rooms[0].timeline.events) } == [14])
+        #expect(scope?.rooms.first?.hasReceipts == false)
+        #expect(scope?.hasAccountData == false)
+        #expect(scope?.hasDeviceLists == false)
+    }
+
+    @Test("a token from before what is known has everything asked for")
+    func old() {
+        var state = stateWithRoom()
+        let scope = scope(&state, since: 3, device: phone)
+        #expect(scope?.hasAccountData == true)
+        #expect(scope?.hasToDevice == true)
+        #expect(scope?.hasDeviceLists == true)
+        #expect(scope?.rooms.first?.hasReceipts == true)
+    }
+
+    @Test("a user who is not loaded has to be read first")
+    func unloaded() {
+        var state = SyncState(at: StreamPosition(10), byteLimit: 1 << 20)
+        #expect(scope(&state, since: 10) == nil)
+    }
+
+    @Test("who waits in a room is woken by its events, once, and others are not")
+    func wake() {
+        var state = stateWithRoom()
+        let waiter = SyncWaiter(device: phone)
+        let parked = state.park(waiter, of: bob, seen: StreamPosition(12))
+        #expect(parked)
+        let none = state.apply(commit(13, .accountData(user: alice, room: nil)))
+        #expect(none.isEmpty)
+        let woken = state.apply(commit(HomeserverTests.event(14), HomeserverTests.event(15)))
+        #expect(woken.count == 1 && woken[0] === waiter)
+        let again = state.apply(commit(HomeserverTests.event(16)))
+        #expect(again.isEmpty)
+    }
+
+    @Test("nobody falls asleep over what happened while they looked")
+    func race() {
+        var state = stateWithRoom()
+        _ = state.apply(commit(HomeserverTests.event(13)))
+        let early = state.park(SyncWaiter(device: nil), of: bob, seen: StreamPosition(12))
+        #expect(!early)
+        let late = state.park(SyncWaiter(device: nil), of: bob, seen: StreamPosition(13))
+        #expect(late)
+    }
+
+    @Test("a message to a device wakes that device only")
+    func toDevice() {
+        var state = stateWithRoom()
+        for device in [phone, laptop] { _ = scope(&state, since: 12, device: device) }
+        let (one, other) = (SyncWaiter(device: phone), SyncWaiter(device: laptop))
+        for waiter in [one, other] {
+            let parked = state.park(waiter, of: bob, seen: StreamPosition(12))
+            #expect(parked)
+        }
+        let woken = state.apply(commit(13, .toDevice(user: bob, device: phone)))
+        #expect(woken.count == 1 && woken[0] === one)
+        #expect(scope(&state, since: 12, device: phone)?.hasToDevice == true)
+        #expect(scope(&state, since: 12, device: laptop)?.hasToDevice == false)
+    }
+
+    @Test("a change of devices is told to those who share a room, and to everyone when that is not known")
+    func deviceLists() {
+        var state = stateWithRoom()
+        let carol = UserID(trusted: "@carol:test")
+        let waiter = SyncWaiter(device: nil)
+        _ = state.park(waiter, of: bob, seen: StreamPosition(12))
+        let strangers = commit(13, .deviceList(user: carol))
+        #expect(state.strangers(in: strangers) == [carol])
+        let none = state.apply(strangers, deviceListRooms: [carol: []])
+        #expect(none.isEmpty)
+        let sharing = state.apply(commit(14, .deviceList(user: carol)), deviceListRooms: [carol: [roomNumber]])
+        #expect(sharing.count == 1)
+        _ = state.park(waiter, of: bob, seen: StreamPosition(14))
+        let unknown = state.apply(commit(15, .deviceList(user: carol)))
+        #expect(unknown.count == 1)
+        _ = state.park(waiter, of: bob, seen: StreamPosition(15))
+        // Alice has a feed, so her rooms are known.
+        let alices = commit(16, .deviceList(user: alice))
+        #expect(state.strangers(in: alices).isEmpty)
+        let told = state.apply(alices)
+        #expect(told.count == 1)
+    }
+
+    @Test("who left is woken for that, and hears nothing of the room any more")
+    func leave() {
+        var state = stateWithRoom()
+        let waiter = SyncWaiter(device: nil)
+        _ = state.park(waiter, of: bob, seen: StreamPosition(12))
+        let woken = state.apply(commit(member(13, bob, .leave, after: (12, .join))))
+        #expect(woken.count == 1)
+        #expect(scope(&state, since: 12)?.rooms.first?.room.membership == .leave)
+        _ = state.park(waiter, of: bob, seen: StreamPosition(13))
+        let silence = state.apply(commit(HomeserverTests.event(14)))
+        #expect(silence.isEmpty)
+        #expect(scope(&state, since: 13)?.isEmpty == true)
+    }
+
+    @Test("an invite wakes a user who has nothing to do with the room yet")
+    func invite() {
+        var state = stateWithRoom()
+        let carol = UserID(trusted: "@carol:test")
+        let feed = state.feed(of: carol, now: 0)
+        state.load(feed, [], newest: [:], asOf: StreamPosition(12))
+        feed.ignoredUsers = []
+        _ = state.park(SyncWaiter(device: nil), of: carol, seen: StreamPosition(12))
+        let invite = HomeserverTests.event(13, "m.room.member", key: carol.text, by: alice, membership: .invite)
+        let woken = state.apply(commit(invite))
+        #expect(woken.count == 1)
+        #expect(scope(&state, carol, since: 12)?.rooms.first?.room.membership == .invite)
+    }
+
+    @Test("a commit that was taken in before changes nothing")
+    func again() {
+        var state = stateWithRoom()
+        let news = commit(HomeserverTests.event(13))
+        _ = state.apply(news)
+        _ = state.park(SyncWaiter(device: nil), of: bob, seen: StreamPosition(13))
+        let woken = state.apply(news)
+        #expect(woken.isEmpty)
+        #expect(state.position == StreamPosition(13))
+    }
+
+    @Test("users who do not sync any more are let go of, and with the last of them the room")
+    func expiry() {
+        var state = stateWithRoom()
+        let later = SyncState.feedLifetime + 10
+        _ = state.feed(of: alice, now: later)
+        state.expire(now: later)
+        #expect(state.feeds[bob] == nil)
+        #expect(state.feeds[alice] != nil)
+        #expect(state.tails.count == 1)
+        state.expire(now: 3 * later)
+        #expect(state.feeds.isEmpty)
+        #expect(state.tails.isEmpty)
+        #expect(state.byteCount == 0)
+    }
+
+    @Test("events in memory keep within their budget")
+    func budget() {
+        var state = SyncState(at: .zero, byteLimit: 10_000)
+        let feed = state.feed(of: alice, now: 0)
+        state.load(feed, [], newest: [:], asOf: .zero)
+        for number in 1...50 {
+            let position = Int64(number)
+            let join = TimelineEvent(
+                nid: EventNID(position), position: StreamPosition(position), id: EventID(trusted: "$\(position)"),
+                roomID: RoomID(trusted: "!\(number):test"), roomNID: RoomNID(position), type: "m.room.member", sender: alice,
+                stateKey: alice.text, timestamp: Timestamp(milliseconds: 0), depth: 1, snapshotBefore: .empty,
+                clientJSON: Array("{".utf8), membership: .join)
+            _ = state.apply(commit(join))
+            #expect(state.byteCount <= 10_000)
+        }
+        #expect(state.tails.count == 50)
+    }
+}
