@@ -292,13 +292,24 @@ final class PostgresWire {
 
     // MARK: The socket
 
-    /// Whether nothing says, without asking the server, that the connection was closed by the other side.
+    /// Whether the other side has not closed the connection, as far as can be known without asking where nothing has come in.
     func looksAlive() -> Bool {
-        for _ in 0..<4 {
-            if isBroken { return false }
-            guard poll(milliseconds: 0) != 0 else { return true }
-            // A notice, a changed parameter, or the end.
-            if PQconsumeInput(connection) != 1 || PQstatus(connection) == CONNECTION_BAD { isBroken = true }
+        if isBroken { return false }
+        guard poll(milliseconds: 0) != 0 else { return true }
+        // A notice, a changed parameter, or the server's farewell, whose end of file may still be under way: asking tells.
+        guard PQconsumeInput(connection) == 1 else {
+            isBroken = true
+            return false
+        }
+        return answers()
+    }
+
+    /// Asks the server for a sign of life.
+    func answers() -> Bool {
+        do {
+            try roundTrip(.sync)
+        } catch {
+            isBroken = true
         }
         return !isBroken
     }

@@ -5,7 +5,7 @@ import Rooms
 import Testing
 
 @Suite("Event ring")
-struct EventRingTests {
+struct EventRingTests: SyncSuite {
     private func ring(_ positions: Int64..., floor: Int64 = 0) -> EventRing {
         var ring = EventRing(floor: StreamPosition(floor))
         for position in positions { ring.append(event(position)) }

@@ -5,7 +5,7 @@ import Rooms
 import Testing
 
 @Suite("State of a response")
-struct StateSelectionTests {
+struct StateSelectionTests: SyncSuite {
     private let topic = StateKey.topic
     private func nid(_ number: Int64) -> EventNID { EventNID(number) }
     private func topicEvent(_ position: Int64, replaces old: Int64? = nil) -> TimelineEvent {

@@ -5,7 +5,7 @@ import Rooms
 import Testing
 
 @Suite("What sync knows in memory")
-struct SyncStateTests {
+struct SyncStateTests: SyncSuite {
     private let phone = DeviceID(trusted: "PHONE")
     private let laptop = DeviceID(trusted: "LAPTOP")
 
@@ -21,8 +21,8 @@ struct SyncStateTests {
         return state
     }
 
-    private func scope(_ state: inout SyncState, _ user: UserID = bob, since: Int64?, device: DeviceID? = nil) -> SyncScope? {
-        let question = ScopeQuestion(user: user, device: device, since: since.map { StreamPosition($0) }, filter: everything)
+    private func scope(_ state: inout SyncState, _ user: UserID? = nil, since: Int64?, device: DeviceID? = nil) -> SyncScope? {
+        let question = ScopeQuestion(user: user ?? bob, device: device, since: since.map { StreamPosition($0) }, filter: everything)
         return state.scope(question, now: 1)
     }
 
@@ -34,9 +34,9 @@ struct SyncStateTests {
     }
 
     @Test("an event brings its room with just the events since the token, from memory")
-    func event() {
+    func news() {
         var state = stateWithRoom()
-        _ = state.apply(commit(HomeserverTests.event(13), HomeserverTests.event(14)))
+        _ = state.apply(commit(event(13), event(14)))
         let scope = scope(&state, since: 13)
         #expect(scope?.rooms.map(\.room.room) == [room])
         #expect(scope.map { positions($0.rooms[0].timeline.events) } == [14])
@@ -69,16 +69,16 @@ struct SyncStateTests {
         #expect(parked)
         let none = state.apply(commit(13, .accountData(user: alice, room: nil)))
         #expect(none.isEmpty)
-        let woken = state.apply(commit(HomeserverTests.event(14), HomeserverTests.event(15)))
+        let woken = state.apply(commit(event(14), event(15)))
         #expect(woken.count == 1 && woken[0] === waiter)
-        let again = state.apply(commit(HomeserverTests.event(16)))
+        let again = state.apply(commit(event(16)))
         #expect(again.isEmpty)
     }
 
     @Test("nobody falls asleep over what happened while they looked")
     func race() {
         var state = stateWithRoom()
-        _ = state.apply(commit(HomeserverTests.event(13)))
+        _ = state.apply(commit(event(13)))
         let early = state.park(SyncWaiter(device: nil), of: bob, seen: StreamPosition(12))
         #expect(!early)
         let late = state.park(SyncWaiter(device: nil), of: bob, seen: StreamPosition(13))
@@ -132,7 +132,7 @@ struct SyncStateTests {
         #expect(woken.count == 1)
         #expect(scope(&state, since: 12)?.rooms.first?.room.membership == .leave)
         _ = state.park(waiter, of: bob, seen: StreamPosition(13))
-        let silence = state.apply(commit(HomeserverTests.event(14)))
+        let silence = state.apply(commit(event(14)))
         #expect(silence.isEmpty)
         #expect(scope(&state, since: 13)?.isEmpty == true)
     }
@@ -145,7 +145,7 @@ struct SyncStateTests {
         state.load(feed, [], newest: [:], asOf: StreamPosition(12))
         feed.ignoredUsers = []
         _ = state.park(SyncWaiter(device: nil), of: carol, seen: StreamPosition(12))
-        let invite = HomeserverTests.event(13, "m.room.member", key: carol.text, by: alice, membership: .invite)
+        let invite = event(13, "m.room.member", key: carol.text, by: alice, membership: .invite)
         let woken = state.apply(commit(invite))
         #expect(woken.count == 1)
         #expect(scope(&state, carol, since: 12)?.rooms.first?.room.membership == .invite)
@@ -154,7 +154,7 @@ struct SyncStateTests {
     @Test("a commit that was taken in before changes nothing")
     func again() {
         var state = stateWithRoom()
-        let news = commit(HomeserverTests.event(13))
+        let news = commit(event(13))
         _ = state.apply(news)
         _ = state.park(SyncWaiter(device: nil), of: bob, seen: StreamPosition(13))
         let woken = state.apply(news)

@@ -5,7 +5,7 @@ import Rooms
 import Testing
 
 @Suite("Timeline window")
-struct TimelineWindowTests {
+struct TimelineWindowTests: SyncSuite {
     /// What the window shows, whether it is limited, where the state stands and where /messages goes on; nil for "needs older".
     private struct Outcome: Equatable {
         let shown: [Int64]

@@ -5,12 +5,14 @@ import Rooms
 import Testing
 
 @Suite("Visibility walk")
-struct VisibilityWalkTests {
+struct VisibilityWalkTests: SyncSuite {
     /// Alice speaks, bob is invited, alice speaks, bob joins, alice speaks.
-    private let timeline = [
-        event(1), event(2, "m.room.member", key: bob.text, by: alice, membership: .invite), event(3),
-        member(4, bob, .join, after: (2, .invite)), event(5),
-    ]
+    private var timeline: [TimelineEvent] {
+        [
+            event(1), event(2, "m.room.member", key: bob.text, by: alice, membership: .invite), event(3),
+            member(4, bob, .join, after: (2, .invite)), event(5),
+        ]
+    }
 
     private func seen(_ timeline: [TimelineEvent], _ visibility: HistoryVisibility, _ membership: Membership?) -> [Int64] {
         var walk = VisibilityWalk(viewer: bob, visibility: visibility, membership: membership)

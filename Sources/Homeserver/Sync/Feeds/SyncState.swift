@@ -33,13 +33,10 @@ package struct SyncState {
 
     /// The user's feed, made if there is none; it has to be loaded if it is not.
     package mutating func feed(of user: UserID, now: Int64) -> UserFeed {
-        if now - lastExpiry > SyncState.feedLifetime / 10 { expire(now: now) }
-        if let feed = feeds[user] {
-            feed.lastUsed = now
-            return feed
-        }
-        let feed = UserFeed(user: user, at: position, now: now)
+        let feed = feeds[user] ?? UserFeed(user: user, at: position, now: now)
         feeds[user] = feed
+        feed.lastUsed = now
+        if now - lastExpiry > SyncState.feedLifetime / 10 { expire(now: now) }
         return feed
     }
 
