@@ -178,6 +178,7 @@ async def test_the_same_state_twice_is_one_event(server, people):
 async def test_aliases(server, people):
     alice, bob = await people("alice", "bob")
     room = await alice.create_room(preset="public_chat")
+    await bob.join(room)
     await alice.put(V3 + "/directory/room/%23den:test.example", {"room_id": room})
     assert (await bob.get(V3 + "/directory/room/%23den:test.example"))["room_id"] == room
     assert (await alice.get(f"{alice.room(room)}/aliases"))["aliases"] == ["#den:test.example"]

@@ -119,6 +119,7 @@ async def test_history_is_there_after_logging_in_again(alice_and_bob, server):
     made = await alice.nio.room_create(name="Open", invite=[bob.id])
     await bob.until(lambda: made.room_id in bob.invites, "the invite")
     await bob.nio.join(made.room_id)
+    await alice.until(lambda: made.room_id in alice.nio.rooms, "the room")
     for number in range(5):
         await alice.say(made.room_id, f"line {number}")
     await bob.nio.logout()

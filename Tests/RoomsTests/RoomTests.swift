@@ -133,10 +133,12 @@ struct RoomTests {
                         type: "x", stateKey: ByteString("k\(index % 17)"), content: ["n": .int(Int64(index))], sender: RoomsFixture.alice),
                     from: origin())
             }
+            try await room.send(message("the last event is no state"), from: origin())
             let slept = room.current
             let woken = try #require(try await RoomsFixture(database).rooms.room(room.id)).current
             #expect(woken.state == slept.state)
             #expect(woken.snapshotID == slept.snapshotID)
+            #expect(woken.position == slept.position)
             #expect(woken.joinedCount == 2)
             #expect(woken.earliestMembers == slept.earliestMembers)
             #expect(woken.powerLevels.level(of: RoomsFixture.alice) == slept.powerLevels.level(of: RoomsFixture.alice))

@@ -73,9 +73,9 @@ package struct APIResponder: HTTPResponder {
 }
 
 /// The access token of a request: in the `Authorization` header, or (deprecated) in the query.
-enum AccessToken {
+package enum AccessToken {
     /// - Throws: `M_MISSING_TOKEN` where the header is there and holds none.
-    static func of(_ request: APIRequest) throws(MatrixError) -> String? {
+    package static func of(_ request: APIRequest) throws(MatrixError) -> String? {
         guard let header = request.headers["Authorization"] else {
             return QueryString(request.rawQuery).first("access_token")
         }

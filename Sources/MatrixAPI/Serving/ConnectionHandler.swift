@@ -16,7 +16,9 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case receiving(IncomingRequest)
         case answering(IncomingRequest, Task<Void, Never>?)
         /// The request was refused before its end; what still comes of it is thrown away.
-        case discarding
+        case refused
+        /// No more is read; what is written goes out, then the connection closes.
+        case ended
         case closed
     }
 
@@ -24,10 +26,13 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var phase = Phase.idle
     /// Parts of requests that were sent ahead.
     private var pending = CircularBuffer<HTTPServerRequestPart>()
+    private var isTakingPending = false
     private var isReadHeldBack = false
     /// No request after the current one: the client or the server wants to end.
     private var isEnding = false
     private var discarded = 0
+    /// Responses that the system has not taken yet.
+    private var unwritten = 0
     private var deadline = NIODeadline.distantFuture
     private var timer: Scheduled<Void>?
     private var peer: String?
@@ -66,23 +71,29 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case is ChannelShouldQuiesceEvent:
-            end(context)
+            isEnding = true
+            if case .refused = phase { phase = .ended }
+            closeIfDone(context)
         case ChannelEvent.inputClosed:
+            isEnding = true
+            switch phase {
             // The client sends no more. It may still read; but who waits with a GET has most likely gone.
-            if case .answering(let incoming, let task) = phase, incoming.isSafe { task?.cancel() }
-            if case .receiving = phase { context.close(promise: nil) }
-            end(context)
+            case .answering(let incoming, let task): if incoming.isSafe { task?.cancel() }
+            case .receiving, .refused: phase = .ended
+            case .idle, .ended, .closed: break
+            }
+            closeIfDone(context)
         default:
             context.fireUserInboundEventTriggered(event)
         }
     }
 
-    /// Closes, after what has been asked for is answered.
-    private func end(_ context: ChannelHandlerContext) {
-        isEnding = true
+    /// Closes when all that was asked for is answered and written.
+    private func closeIfDone(_ context: ChannelHandlerContext) {
+        guard isEnding, unwritten == 0 else { return }
         switch phase {
-        case .idle, .discarding: context.close(promise: nil)
-        case .receiving, .answering, .closed: break
+        case .idle, .ended: context.close(promise: nil)
+        case .receiving, .answering, .refused, .closed: break
         }
     }
 
@@ -91,12 +102,15 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         switch phase {
         case .idle, .receiving:
             let status = error == .headerOverflow ? 431 : 400
-            phase = .discarding
+            phase = .ended
             isEnding = true
             let response = APIResponse.error(MatrixError(status: status, errcode: "M_UNKNOWN", message: ResponseHead.reason(status)))
-            write(response, connection: .close, omitBody: false, whenWritten: .close, context)
+            write(response, connection: .close, omitBody: false, context)
         case .answering: isEnding = true
-        case .discarding, .closed: context.close(promise: nil)
+        case .refused:
+            phase = .ended
+            closeIfDone(context)
+        case .ended, .closed: break
         }
     }
 
@@ -154,7 +168,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             let limit = incoming.began + allowance
             phase = .receiving(incoming)
             expect(by: min(.now() + listener.limits.pauseTimeout, limit), context)
-        case .discarding:
+        case .refused:
             discarded += buffer.readableBytes
             if discarded > listener.limits.discardedBytes { context.close(promise: nil) }
         default: break
@@ -162,18 +176,20 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func refuseTooLarge(_ incoming: IncomingRequest, _ context: ChannelHandlerContext) {
-        phase = .discarding
+        phase = .refused
         isEnding = true
         discarded = 0
         let limit = incoming.bodyLimit
-        write(.error(.tooLarge("The body must not be larger than \(limit) bytes")), connection: .close, omitBody: false, whenWritten: .stay, context)
+        write(.error(.tooLarge("The body must not be larger than \(limit) bytes")), connection: .close, omitBody: false, context)
         expect(within: listener.limits.discardTimeout, context)
     }
 
     private func complete(_ context: ChannelHandlerContext) {
         switch phase {
         case .receiving(let incoming): answer(incoming, context)
-        case .discarding: context.close(promise: nil)
+        case .refused:
+            phase = .ended
+            closeIfDone(context)
         default: break
         }
     }
@@ -208,19 +224,23 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard case .answering(let incoming, _) = phase else { return }
         let isLast = isEnding && pending.isEmpty
         let connection: ResponseHead.Connection = isLast ? .close : incoming.isHTTP10 ? .keepAlive : .unsaid
-        phase = isLast ? .discarding : .idle
+        phase = isLast ? .ended : .idle
         let bytes = answer.response.body.count
         let limits = listener.limits
-        write(answer.response, connection: connection, omitBody: incoming.method == .head, whenWritten: isLast ? .close : .stay, context)
+        write(answer.response, connection: connection, omitBody: incoming.method == .head, context)
         expect(within: limits.idleTimeout + .seconds(Int64(bytes / limits.slowestBytesPerSecond)), context)
         guard !isLast else { return }
-        // What was sent ahead, until it makes the next request.
+        // What was sent ahead, until it makes the next request. Some requests are answered at once, from inside this loop: they leave the
+        // rest to it, or a thousand of them would lie on the stack.
+        guard !isTakingPending else { return }
+        isTakingPending = true
         while !isAnswering, let part = pending.popFirst() { take(part, context) }
+        isTakingPending = false
         if isReadHeldBack, !isAnswering {
             isReadHeldBack = false
             read(context: context)
         }
-        if isEnding, case .idle = phase { context.close(promise: nil) }
+        closeIfDone(context)
     }
 
     private var isAnswering: Bool {
@@ -249,18 +269,13 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     // MARK: Writing
 
-    /// What becomes of the connection when a response is written.
-    private enum WhenWritten { case stay, close }
-
-    private func write(
-        _ response: APIResponse, connection: ResponseHead.Connection, omitBody: Bool, whenWritten: WhenWritten, _ context: ChannelHandlerContext
-    ) {
-        var promise: EventLoopPromise<Void>?
-        if whenWritten == .close {
-            let closing = context.eventLoop.makePromise(of: Void.self)
-            let channel = context.channel
-            closing.futureResult.whenComplete { _ in channel.close(promise: nil) }
-            promise = closing
+    private func write(_ response: APIResponse, connection: ResponseHead.Connection, omitBody: Bool, _ context: ChannelHandlerContext) {
+        unwritten += 1
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        promise.futureResult.whenComplete { _ in
+            bound.value.handler.unwritten -= 1
+            bound.value.handler.closeIfDone(bound.value.context)
         }
         guard listener.compresses else {
             let buffer = ResponseHead.render(response, connection: connection, omitBody: omitBody, allocator: context.channel.allocator)
@@ -296,7 +311,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         switch phase {
         case .closed: break
         case .answering: break  // we are the ones who take the time; the next deadline sets the timer again
-        case .idle, .receiving, .discarding:
+        case .idle, .receiving, .refused, .ended:
             if .now() >= deadline { context.close(promise: nil) } else { schedule(at: deadline, context) }
         }
     }

@@ -4,7 +4,7 @@ import Glibc
 import Synchronization
 
 /// The current second as `Sun, 06 Nov 1994 08:49:37 GMT`, 29 bytes.
-final class HTTPClock: Sendable {
+package final class HTTPClock: Sendable {
     static let shared = HTTPClock()
 
     private struct Formatted {
@@ -24,7 +24,7 @@ final class HTTPClock: Sendable {
         }
     }
 
-    static func format(_ second: Int) -> String {
+    package static func format(_ second: Int) -> String {
         var time = time_t(second)
         var parts = tm()
         gmtime_r(&time, &parts)

@@ -25,7 +25,7 @@ package enum HTTPServer {
         didStart: @escaping @Sendable (_ address: String) async -> Void
     ) throws -> [ListenerService] {
         let configuration = homeserver.configuration
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: Processors.available)
+        let group = eventLoops(Processors.available)
         let tls = try tlsConfiguration(configuration)
         let connectionLimit = OpenFiles.raiseLimit(softLimit: configuration.softFileLimit, connections: configuration.budgets.connectionCount)
         return try configuration.listeners.flatMap { listener in
@@ -35,6 +35,9 @@ package enum HTTPServer {
                 for: listener, context: context, tls: tls, connectionLimit: connectionLimit, group: group, logger: logger, didStart: didStart)
         }
     }
+
+    /// Threads that serve connections; they end with the process.
+    package static func eventLoops(_ count: Int) -> any EventLoopGroup { MultiThreadedEventLoopGroup(numberOfThreads: count) }
 
     private static func tlsConfiguration(_ configuration: ServerConfiguration) throws -> TLSConfiguration? {
         guard configuration.listeners.contains(where: \.tls),

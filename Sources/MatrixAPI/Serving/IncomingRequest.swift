@@ -68,12 +68,20 @@ extension HTTPMethod {
 }
 
 /// `X-Forwarded-For: client, proxy, …`.
-enum ForwardedHeader {
+package enum ForwardedHeader {
     /// The first address, as Synapse takes it: the proxy in front is trusted to have set the header.
-    static func client(_ value: String) -> String? {
+    package static func client(_ value: String) -> String? {
         let first = value.prefix { $0 != "," }.filter { $0 != " " && $0 != "\t" }
-        let isAddress = !first.isEmpty && first.utf8.count <= 64
-            && first.utf8.allSatisfy { ($0 >= 0x2E && $0 <= 0x3A) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A) || $0 == 0x5B || $0 == 0x5D || $0 == 0x2D || $0 == 0x5F || $0 == 0x25 }
-        return isAddress ? first : nil
+        guard !first.isEmpty, first.utf8.count <= 64, first.utf8.allSatisfy(isAddressByte) else { return nil }
+        return first
+    }
+
+    /// What addresses, host names and the "unknown" of RFC 7239 are made of; nothing that could confuse a log.
+    private static func isAddressByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+        case UInt8(ascii: "."), UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "%"): true
+        default: false
+        }
     }
 }

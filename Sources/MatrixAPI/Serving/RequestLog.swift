@@ -36,7 +36,7 @@ package struct RequestLog: Sendable {
 }
 
 /// Takes what would let a reader of the log act as somebody else out of a request target.
-enum RequestRedaction {
+package enum RequestRedaction {
     /// Query parameters that are secrets, or that stand for them.
     private static let secrets: Set<String> = [
         "access_token", "token", "loginToken", "login_token", "client_secret", "password", "mac", "nonce", "sid", "session", "sso_session",
@@ -46,7 +46,7 @@ enum RequestRedaction {
     /// How much of a target is logged.
     private static let lengthLimit = 2000
 
-    static func target(_ target: String) -> String {
+    package static func target(_ target: String) -> String {
         let cut = target.utf8.firstIndex(of: UInt8(ascii: "?"))
         guard let cut else { return printable(target[...]) }
         let pairs = QueryString(target[target.index(after: cut)...]).pairs.map { key, value in

@@ -6,15 +6,18 @@ package struct AuthRejection: Error, Sendable, Hashable, CustomStringConvertible
     package let rule: String
     /// What is wrong, for the error message and the log.
     package let reason: String
+    /// Whether the content is of a form that no sender could make right: to a client that is `M_BAD_JSON`, not `M_FORBIDDEN`.
+    package let isMalformed: Bool
 
-    package init(rule: String, reason: String) {
+    package init(rule: String, reason: String, isMalformed: Bool = false) {
         self.rule = rule
         self.reason = reason
+        self.isMalformed = isMalformed
     }
 
     /// A rejection by a rule which is named as room version 12 numbers it.
-    init(v12 number: String, version: RoomVersion, reason: String) {
-        self.init(rule: version.ruleNumbering.number(number), reason: reason)
+    init(v12 number: String, version: RoomVersion, reason: String, isMalformed: Bool = false) {
+        self.init(rule: version.ruleNumbering.number(number), reason: reason, isMalformed: isMalformed)
     }
 
     package var description: String { "\(reason) (rule \(rule))" }

@@ -84,4 +84,8 @@ struct EventAuthorization<State: AuthorizationState> {
     func reject(_ number: String, _ reason: String) -> AuthRejection {
         AuthRejection(v12: number, version: version, reason: reason)
     }
+
+    func rejectMalformed(_ number: String, _ reason: String) -> AuthRejection {
+        AuthRejection(v12: number, version: version, reason: reason, isMalformed: true)
+    }
 }

@@ -6,19 +6,19 @@ extension EventAuthorization {
         // 10.1 If any of the level properties are present and not an integer, reject.
         for property in PowerLevels.Property.allCases {
             if let value = content[property.name], value.int == nil {
-                throw reject("10.1", "\(property.name) is not an integer")
+                throw rejectMalformed("10.1", "\(property.name) is not an integer")
             }
         }
         // 10.2 If events or notifications are present and not an object with values that are integers, reject.
         for name in ["events", "notifications"] {
             if let object = content[name], !isObjectOfIntegers(object) {
-                throw reject("10.2", "\(name) is not an object of integers")
+                throw rejectMalformed("10.2", "\(name) is not an object of integers")
             }
         }
         // 10.3 If users is not an object with keys that are valid user IDs with values that are integers, reject.
         if let users = content["users"] {
             guard isObjectOfIntegers(users), users.members.allSatisfy({ UserID(valid: $0.key.string) != nil }) else {
-                throw reject("10.3", "users is not an object of integers by user id")
+                throw rejectMalformed("10.3", "users is not an object of integers by user id")
             }
         }
         let proposed = PowerLevels(content: content, creators: [], version: version)

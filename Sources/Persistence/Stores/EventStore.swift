@@ -80,6 +80,12 @@ package enum EventStore {
         try connection.first("SELECT event_nid FROM events WHERE event_id = $1", [.text(id.string)]) { EventNID($0.int(0)) }
     }
 
+    /// The position of the last event of a room's timeline; nil for a room without one.
+    package static func newestPosition(in room: RoomNID, on connection: any SQLConnection) throws -> StreamPosition? {
+        try connection.first("SELECT position FROM events WHERE room_nid = $1 AND position IS NOT NULL ORDER BY position DESC LIMIT 1",
+            [.int(room.value)]) { StreamPosition($0.int(0)) }
+    }
+
     /// The event that this device sent under this transaction id, if it did.
     package static func sent(
         by sender: UserID, device: DeviceID?, transactionID: String, in room: RoomNID, on connection: any SQLConnection

@@ -127,7 +127,7 @@ struct RoomBatch: Sendable {
         do {
             try authorize(event, against: head.snapshot, version: head.snapshot.version)
         } catch {
-            throw MatrixError.forbidden(error.reason)
+            throw error.isMalformed ? MatrixError.badJSON(error.reason) : MatrixError.forbidden(error.reason)
         }
     }
 

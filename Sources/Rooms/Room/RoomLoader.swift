@@ -30,7 +30,8 @@ extension RoomHead {
             throw RoomDamaged(room: id, reason: "it has no create event")
         }
         var head = RoomHead(roomID: id, nid: room.nid, version: version, create: create)
-        head.snapshot.fill(current, position: .zero)
+        head.snapshot.fill(current)
+        head.snapshot.position = try EventStore.newestPosition(in: room.nid, on: connection) ?? .zero
         for event in events { head.snapshot.interpret(event) }
         head.snapshot.snapshotID = room.snapshot
         head.layering = SnapshotLayering(layers)
@@ -42,12 +43,10 @@ extension RoomHead {
 
 extension RoomSnapshot {
     /// Takes over a stored state as a whole.
-    fileprivate mutating func fill(_ rows: [CurrentStateRow], position start: StreamPosition) {
-        position = start
+    fileprivate mutating func fill(_ rows: [CurrentStateRow]) {
         for row in rows {
             state[row.stateKey] = StateEntry(
                 nid: row.event, id: row.id, membership: row.membership, position: row.position, key: row.key)
-            position = max(position, row.position)
             switch row.membership {
             case .join: joinedCount += 1
             case .invite: invitedCount += 1

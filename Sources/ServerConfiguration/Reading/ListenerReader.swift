@@ -37,8 +37,9 @@ enum ListenerReader {
             }
             return nil
         }
-        guard let binding = binding(node, option, &reading) else { return nil }
-        var listener = Listener(binding, tag: node["tag"]?.textValue)
+        // The rest is checked also where the port is wrong, so that all errors are told at once.
+        let binding = binding(node, option, &reading)
+        var listener = Listener(binding ?? .tcp(addresses: [], port: 0), tag: node["tag"]?.textValue)
         listener.tls = flag("tls", node, option, &reading)
         listener.forwarded = flag("x_forwarded", node, option, &reading)
         if type == "metrics" {
@@ -48,7 +49,7 @@ enum ListenerReader {
         } else {
             listener.resources = []
         }
-        return listener
+        return binding == nil ? nil : listener
     }
 
     private static func binding(_ node: ConfigNode, _ option: String, _ reading: inout ConfigurationOption.Reading) -> Listener.Binding? {

@@ -7,9 +7,9 @@ import ServerConfiguration
 /// Writes a new configuration, its log configuration and its signing key. The configuration must not exist; a signing key or log
 /// configuration that is there already is kept, as a lost key cannot be made again.
 struct Generation {
-    private let command: Martlet
+    private let command: Run
 
-    init(_ command: Martlet) { self.command = command }
+    init(_ command: Run) { self.command = command }
 
     func run() throws {
         guard command.configPaths.count == 1, let given = command.configPaths.first else {

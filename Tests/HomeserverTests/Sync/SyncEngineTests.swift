@@ -210,7 +210,8 @@ struct SyncEngineTests {
             let texts = answer.joined(room)?.texts ?? []
             #expect(texts.contains("welcome"))
             #expect(!texts.contains("secret"))
-            #expect(answer.joined(room)?.state().contains("m.room.history_visibility|") == true || texts.contains("m.room.history_visibility"))
+            #expect(
+                answer.joined(room)?.state().contains("m.room.history_visibility|") == true || texts.contains("m.room.history_visibility"))
         }
     }
 
@@ -349,6 +350,22 @@ struct SyncEngineTests {
             #expect(federation.joined(room)?["timeline"]?["events"]?[0]?["auth_events"] != nil)
             #expect(try await errorCode { _ = try await server.engine.filter("17", of: bob) } == "M_INVALID_PARAM")
             #expect(try await errorCode { _ = try await server.engine.filter("{", of: bob) } == "M_NOT_JSON")
+        }
+    }
+
+    @Test("a client that wants no timeline gets the state alone, all of it first and then what changed")
+    func stateOnly() async throws {
+        try await onEach { server in
+            let room = try await server.rooms.room(by: alice, members: [bob])
+            let filter = #"{"room":{"timeline":{"types":[]}}}"#
+            let first = try await server.sync(bob, filter: filter)
+            #expect(first.joined(room)?.texts == [])
+            #expect(first.joined(room)?.state().isSuperset(of: ["m.room.create|", "m.room.member|\(bob)"]) == true)
+            try await server.rooms.join(carol, room)
+            try await server.rooms.say("not wanted", in: room, by: alice)
+            let second = try await server.sync(bob, since: first.next, filter: filter)
+            #expect(second.joined(room)?.texts == [])
+            #expect(second.joined(room)?.state() == ["m.room.member|\(carol)"])
         }
     }
 

@@ -45,7 +45,9 @@ extension SyncSuite {
     }
 
     func commit(_ position: Int64, _ kind: Change.Kind) -> Commit {
-        Commit(changes: [Change(position: StreamPosition(position), kind: kind)], positions: StreamPosition(position)...StreamPosition(position))
+        Commit(
+            changes: [Change(position: StreamPosition(position), kind: kind)],
+            positions: StreamPosition(position)...StreamPosition(position))
     }
 
     func positions(_ events: [TimelineEvent]) -> [Int64] { events.map(\.position.value) }

@@ -37,7 +37,10 @@ struct SyncFixture: Sendable {
             timelineLimit: timelineLimit, logger: logger)
     }
 
-    static func run(on database: any Database, timelineLimit: Int = 100, _ body: (SyncFixture) async throws -> Void) async throws {
+    static func run(
+        on database: any Database, timelineLimit: Int = 100, isolation: isolated (any Actor)? = #isolation,
+        _ body: (SyncFixture) async throws -> Void
+    ) async throws {
         let fixture = try await SyncFixture(database, timelineLimit: timelineLimit)
         let running = Task { try await fixture.engine.run() }
         do {

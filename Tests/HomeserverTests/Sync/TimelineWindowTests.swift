@@ -32,7 +32,8 @@ struct TimelineWindowTests: SyncSuite {
     func complete() {
         #expect(
             outcome([51, 52, 53], floor: 50, since: 50, limit: 3) == Outcome(shown: [51, 52, 53], limited: false, start: 50, previous: 50))
-        #expect(outcome([51, 52, 53], floor: 40, since: 51, limit: 9) == Outcome(shown: [52, 53], limited: false, start: 51, previous: 51))
+        #expect(
+            outcome([51, 52, 53], floor: 40, since: 51, limit: 9) == Outcome(shown: [52, 53], limited: false, start: 51, previous: 51))
     }
 
     @Test("when more happened than fits, the newest is shown and a gap is left before it")

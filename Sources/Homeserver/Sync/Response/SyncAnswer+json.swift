@@ -123,12 +123,13 @@ struct SyncWriter {
         guard room.isShareable, let first = room.timeline.events.first, let last = room.timeline.events.last else {
             return writeTimeline(room.timeline, for: viewer, to: &writer)
         }
-        if let known = room.rendered, known.fits(room.timeline.events, request.filter) { return writer.raw(known.bytes) }
+        if let known = room.rendered, known.fits(room.timeline.events, request.filter, now: now) { return writer.raw(known.bytes) }
         var shared = JSONWriter(capacity: 700 * room.timeline.events.count + 64)
         writeTimeline(room.timeline, for: nil, to: &shared)
         writer.raw(shared.bytes)
         let timeline = RenderedTimeline(
-            first: first.nid, last: last.nid, count: room.timeline.events.count, format: request.filter, bytes: shared.bytes)
+            first: first.nid, last: last.nid, count: room.timeline.events.count, format: request.filter, time: now,
+            bytes: shared.bytes)
         rendered.append((room.nid, timeline))
     }
 

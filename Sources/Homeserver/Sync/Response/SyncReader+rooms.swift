@@ -11,7 +11,7 @@ extension SyncReader {
     func joinedRoom(
         _ room: RoomScope, _ standing: RoomStanding, _ data: [AccountDataItem], receipts: [UInt8]?
     ) async throws -> RoomAnswer? {
-        let isNew = standing.isNewlyJoined
+        let isNew = since != nil && standing.isNewlyJoined
         let isWhole = since == nil || isNew || request.wantsFullState
         var answer = RoomAnswer(
             room: room.room.room, nid: room.room.nid, timeline: TimelineWindow(start: upTo, previousBatch: upTo))
@@ -43,7 +43,8 @@ extension SyncReader {
 
     /// Where a walk back through the timeline of a joined room begins.
     private func joinedEnd(_ base: RoomBase) -> TimelineEnd {
-        TimelineEnd(visibility: base.snapshot.historyVisibility, membership: base.snapshot.membership(of: request.user),
+        TimelineEnd(
+            visibility: base.snapshot.historyVisibility, membership: base.snapshot.membership(of: request.user),
             position: base.snapshot.position)
     }
 
@@ -140,6 +141,10 @@ extension SyncReader {
     ///   - end: of the walk that finds out; nil where `from` isn't.
     func timeline(of room: RoomScope, from: StreamPosition?, end: TimelineEnd?) async throws -> TimelineWindow {
         var candidates = room.timeline
+        // Nothing can pass: the state of the room's end is all there is to tell, and no past has to be read.
+        if filter.filter.room.timeline.passesNothing || !filter.filter.room.timeline.rooms.passes(room.room.room) {
+            return TimelineWindow(start: candidates.upTo, previousBatch: candidates.upTo)
+        }
         let newer = from == nil ? try await newerEvents(in: room.room.nid, than: candidates.upTo, upTo: end?.position) : []
         var wish = TimelineWindow.Wish(since: from, limit: filter.timelineLimit)
         while true {

@@ -19,7 +19,7 @@ struct RoomStanding: Sendable {
     /// Whether the membership is news for the client.
     var isNew = false
 
-    /// Whether the client must get the room whole, as it does not know it or has missed a part of it.
+    /// Whether, since the last sync, the client came into a room that it does not know, or of which it has missed a part.
     var isNewlyJoined: Bool { membership == .join && isNew && (before != .join || wasOut) }
 }
 

@@ -113,7 +113,7 @@ extension SyncReader {
     /// What changed since the last sync and is not in the timeline; with `state_after`, all that changed.
     private func changes(_ room: RoomNID, _ timeline: TimelineWindow, since: StreamPosition) async throws -> [StateKey: EventNID] {
         var gap: [StateKey: EventNID] = [:]
-        if timeline.isLimited, timeline.start > since {
+        if timeline.start > since {
             gap = try await events.stateChanges(room, after: since, upTo: timeline.start)
         }
         guard !gap.isEmpty || timeline.passed.contains(where: \.isState) else { return [:] }

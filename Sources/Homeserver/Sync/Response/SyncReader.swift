@@ -1,5 +1,6 @@
 // Gathers what one response says. Client-Server API §Syncing.
 
+import Logging
 import MatrixCore
 import Persistence
 import Rooms
@@ -39,7 +40,12 @@ struct SyncReader: Sendable {
         forgotten = try await forgottenRooms()
         for room in scope.rooms where filter.filter.room.rooms.passes(room.room.room) {
             let data = roomData.removeValue(forKey: room.room.room) ?? []
-            try await read(room, data, receipts: receipts[room.room.room], &answer)
+            do {
+                try await read(room, data, receipts: receipts[room.room.room], &answer)
+            } catch let error as MatrixError where error.status == 404 {
+                // A room that cannot be opened must not take the others with it.
+                engine.logger.warning("a room was left out of a sync", metadata: ["room": "\(room.room.room)", "error": "\(error)"])
+            }
         }
         try await readDevices(&answer)
         if filter.filter.eventFormat == .federation { try await readPDUs(&answer) }

@@ -105,10 +105,16 @@ package struct RenderedTimeline: Sendable {
     package let last: EventNID
     package let count: Int
     package let format: SyncFilter
+    /// When it was made: the events' ages in it are as of then.
+    package let time: Timestamp
     /// One JSON object.
     package let bytes: [UInt8]
 
-    package func fits(_ events: [TimelineEvent], _ filter: SyncFilter) -> Bool {
+    /// How long the ages are near enough, in milliseconds.
+    package static let lifetime: Int64 = 1000
+
+    package func fits(_ events: [TimelineEvent], _ filter: SyncFilter, now: Timestamp) -> Bool {
         events.count == count && events.first?.nid == first && events.last?.nid == last && format === filter
+            && now.milliseconds - time.milliseconds <= RenderedTimeline.lifetime
     }
 }
