@@ -32,7 +32,8 @@ struct Wiring {
         let groundwork = Homeserver.Groundwork(
             database: database, journal: journal, rooms: rooms, events: EventReader(environment: environment),
             membership: RoomMembership(rooms: rooms, directory: directory),
-            roomCreation: RoomCreation(rooms: rooms, directory: directory, policy: Self.creationPolicy(configuration)), directory: directory)
+            roomCreation: RoomCreation(rooms: rooms, directory: directory, policy: Self.creationPolicy(configuration)), directory: directory
+        )
         let publishedKeys = PublishedKeys(
             serverName: configuration.serverName, keys: signingKeys,
             oldKeys: configuration.oldSigningKeys.map { PublishedKeys.OldKey(keyID: $0.keyID, key: $0.key, expired: $0.expired) },

@@ -30,7 +30,8 @@ struct RegisterNewMatrixUser: AsyncParsableCommand {
     @Option(name: [.customShort("t"), .customLong("user_type"), .customLong("user-type")], help: "support or bot.")
     var userType: String?
 
-    @Flag(name: [.customShort("a"), .long], help: "Make an administrator of the server; asked for if neither this nor --no-admin is given.")
+    @Flag(
+        name: [.customShort("a"), .long], help: "Make an administrator of the server; asked for if neither this nor --no-admin is given.")
     var admin = false
 
     @Flag(name: .customLong("no-admin"), help: "Make an ordinary user.")
@@ -84,7 +85,8 @@ struct RegisterNewMatrixUser: AsyncParsableCommand {
         }
         guard let secret = configuration.registrationSharedSecret, !secret.isEmpty else {
             throw RegistrationFailure(
-                "No registration_shared_secret or registration_shared_secret_path in \(config.joined(separator: ", ")). Add one and restart the server.")
+                "No registration_shared_secret or registration_shared_secret_path in \(config.joined(separator: ", ")). Add one and restart the server."
+            )
         }
         return (secret, serverURL ?? ServerAddress.of(configuration) ?? ServerAddress.fallback)
     }

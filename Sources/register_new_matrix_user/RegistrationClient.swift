@@ -79,7 +79,7 @@ struct RegistrationClient: Sendable {
 
     private func send(_ request: HTTPClientRequest) async throws(RegistrationFailure) -> Answer {
         do {
-            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+            let response = try await Self.client.execute(request, timeout: .seconds(60))
             let bytes = try await response.body.collect(upTo: 1 << 20)
             let document = try? JSONDocument(parsing: Array(bytes.readableBytesView))
             return Answer(status: response.status.code, body: document?.root)
@@ -88,12 +88,24 @@ struct RegistrationClient: Sendable {
         }
     }
 
+    /// Gives up at the first refused connection, where the shared client would go on trying until the time is over. It lives as long as the
+    /// program.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.timeout.connect = .seconds(10)
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     private func failure(_ answer: Answer) -> RegistrationFailure {
         let said = answer.body?["error"]?.string.map { ": \($0)" } ?? ""
         switch (answer.status, answer.body?["errcode"]?.string) {
-        case (403, _): return RegistrationFailure("Received \(answer.status)\(said). Does the server use the same registration_shared_secret?")
+        case (403, _):
+            return RegistrationFailure("Received \(answer.status)\(said). Does the server use the same registration_shared_secret?")
         case (404, _), (405, _):
-            return RegistrationFailure("Received \(answer.status)\(said). The server's admin API is not reachable at \(address); use its own address, not a proxy's.")
+            return RegistrationFailure(
+                "Received \(answer.status)\(said). The server's admin API is not reachable at \(address); use its own address, not a proxy's."
+            )
         default: return RegistrationFailure("Received \(answer.status)\(said)")
         }
     }

@@ -13,7 +13,8 @@ import Testing
 /// Answers `GET /name` with the name, `POST /echo` with the body, `GET /slow` when it is cancelled.
 private struct Echo: HTTPResponder {
     private let router = Router([
-        Route(.get, "/name/{name}") { _ in .empty }, Route(.post, "/echo", bodyLimit: 1000) { _ in .empty }, Route(.get, "/slow") { _ in .empty },
+        Route(.get, "/name/{name}") { _ in .empty }, Route(.post, "/echo", bodyLimit: 1000) { _ in .empty },
+        Route(.get, "/slow") { _ in .empty },
         Route(.get, "/address") { _ in .empty }, Route(.get, "/long") { _ in .empty },
     ])
 
@@ -35,7 +36,9 @@ private struct Echo: HTTPResponder {
 }
 
 /// A listener on a socket in the file system, for as long as the body runs.
-private func withServer(forwarded: Bool = false, compress: Bool = false, _ body: @Sendable (_ path: String) async throws -> Void) async throws {
+private func withServer(forwarded: Bool = false, compress: Bool = false, _ body: @Sendable (_ path: String) async throws -> Void)
+    async throws
+{
     let path = "/tmp/martlet-http-\(UInt32.random(in: 0...UInt32.max))"
     var listener = Listener(.unix(path: path, mode: 0o600))
     listener.forwarded = forwarded
@@ -130,7 +133,9 @@ extension String {
     @Test("requests sent ahead are answered in order on one connection")
     func pipelining() async throws {
         try await withServer { path in
-            let answer = try await exchange(path, "GET /name/a HTTP/1.1\r\nHost: x\r\n\r\nGET /name/b%2Fc HTTP/1.1\r\nHost: x\r\n\r\nGET /na", "me/d HTTP/1.1\r\nHost: x\r\n\r\n")
+            let answer = try await exchange(
+                path, "GET /name/a HTTP/1.1\r\nHost: x\r\n\r\nGET /name/b%2Fc HTTP/1.1\r\nHost: x\r\n\r\nGET /na",
+                "me/d HTTP/1.1\r\nHost: x\r\n\r\n")
             #expect(answer.components("HTTP/1.1 200 OK\r\n") == 4)
             let bodies = answer.split(separator: "\r\n\r\n").dropFirst().map { $0.prefix { $0 != "H" } }
             #expect(bodies == ["a", "b%2Fc", "d"])
@@ -180,12 +185,14 @@ extension String {
             let long = String(repeating: "x", count: 600)
             let announced = try await exchange(path, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n" + long)
             let chunked = try await exchange(
-                path, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n258\r\n\(long)\r\n", "258\r\n\(long)\r\n0\r\n\r\nGET /name/a HTTP/1.1\r\n\r\n")
+                path, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n258\r\n\(long)\r\n",
+                "258\r\n\(long)\r\n0\r\n\r\nGET /name/a HTTP/1.1\r\n\r\n")
             for answer in [announced, chunked] {
                 #expect(answer.hasPrefix("HTTP/1.1 413 ") && answer.contains("M_TOO_LARGE") && answer.contains("Connection: close"))
                 #expect(answer.components("HTTP/1.1 ") == 2)
             }
-            let fits = try await exchange(path, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n258\r\n\(long)\r\n0\r\n\r\n")
+            let fits = try await exchange(
+                path, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n258\r\n\(long)\r\n0\r\n\r\n")
             #expect(fits.hasPrefix("HTTP/1.1 200 OK\r\n") && fits.hasSuffix(long))
         }
     }
@@ -210,7 +217,8 @@ extension String {
         try await withServer { path in
             let head = try await exchange(path, "HEAD /name/abc HTTP/1.1\r\nHost: x\r\n\r\n")
             #expect(head.contains("Content-Length: 3\r\n") && head.hasSuffix("\r\n\r\n"))
-            let expecting = try await exchange(path, "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", "{}")
+            let expecting = try await exchange(
+                path, "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", "{}")
             #expect(expecting.hasPrefix("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n") && expecting.hasSuffix("{}"))
             let client = try Client(path)
             client.send("GET /name/a HTTP/1.0\r\n\r\n")
@@ -219,10 +227,13 @@ extension String {
         }
     }
 
-    @Test("X-Forwarded-For and X-Forwarded-Proto count only where the listener believes them", arguments: [(true, "1.2.3.4 true"), (false, "unix false")])
+    @Test(
+        "X-Forwarded-For and X-Forwarded-Proto count only where the listener believes them",
+        arguments: [(true, "1.2.3.4 true"), (false, "unix false")])
     func forwarding(trusted: Bool, expected: String) async throws {
         try await withServer(forwarded: trusted) { path in
-            let answer = try await exchange(path, "GET /address HTTP/1.1\r\nX-Forwarded-For: 1.2.3.4, 5.6.7.8\r\nX-Forwarded-Proto: https\r\n\r\n")
+            let answer = try await exchange(
+                path, "GET /address HTTP/1.1\r\nX-Forwarded-For: 1.2.3.4, 5.6.7.8\r\nX-Forwarded-Proto: https\r\n\r\n")
             #expect(answer.hasSuffix("\r\n\r\n" + expected))
         }
     }
@@ -256,7 +267,9 @@ extension String {
         try await withServer(compress: true) { path in
             let request = "GET /long HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
             let compressed = try await exchange(path, request + "Accept-Encoding: gzip\r\n\r\n")
-            #expect(compressed.contains("Content-Encoding: gzip\r\n") && compressed.contains("Vary: Accept-Encoding\r\n") && compressed.utf8.count < 20_000)
+            #expect(
+                compressed.contains("Content-Encoding: gzip\r\n") && compressed.contains("Vary: Accept-Encoding\r\n")
+                    && compressed.utf8.count < 20_000)
             let plain = try await exchange(path, request + "\r\n")
             #expect(plain.utf8.count > 300_000 && !plain.contains("Content-Encoding") && !plain.contains("X-Martlet"))
             let short = try await exchange(path, "GET /name/a HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n")

@@ -32,7 +32,8 @@ import Testing
     @Test(
         "the access token comes from the header, or from the query where there is no header",
         arguments: [
-            ("Bearer syt_a", "/x", "syt_a"), ("bearer syt_a", "/x?access_token=b", "syt_a"), (nil, "/x?access_token=b%2Bc", "b+c"), (nil, "/x", nil),
+            ("Bearer syt_a", "/x", "syt_a"), ("bearer syt_a", "/x?access_token=b", "syt_a"), (nil, "/x?access_token=b%2Bc", "b+c"),
+            (nil, "/x", nil),
             ("Bearer   syt_a", "/x", "syt_a"),
         ] as [(String?, String, String?)])
     func tokens(header: String?, target: String, expected: String?) throws {
@@ -62,14 +63,22 @@ import Testing
         arguments: [
             ("/a?access_token=syt_secret&since=s1", "/a?access_token=<redacted>&since=s1"),
             ("/a?since=s1&access%5Ftoken=syt_secret", "/a?since=s1&access%5Ftoken=<redacted>"),
-            ("/a?loginToken=x&client_secret=y&sid=z&token=t", "/a?loginToken=<redacted>&client_secret=<redacted>&sid=<redacted>&token=<redacted>"),
+            (
+                "/a?loginToken=x&client_secret=y&sid=z&token=t",
+                "/a?loginToken=<redacted>&client_secret=<redacted>&sid=<redacted>&token=<redacted>"
+            ),
             ("/a?access_token=a?b", "/a?access_token=<redacted>"), ("/a", "/a"), ("/a?flag", "/a?flag"), ("/a\u{1B}[31m\n", "/a?[31m?"),
         ])
     func redaction(target: String, expected: String) {
         #expect(RequestRedaction.target(target) == expected)
     }
 
-    @Test("dates are those of HTTP", arguments: [(784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"), (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (1_709_164_800, "Thu, 29 Feb 2024 00:00:00 GMT")])
+    @Test(
+        "dates are those of HTTP",
+        arguments: [
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"), (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (1_709_164_800, "Thu, 29 Feb 2024 00:00:00 GMT"),
+        ])
     func dates(second: Int, expected: String) {
         #expect(HTTPClock.format(second) == expected)
     }
@@ -81,7 +90,9 @@ import Testing
         #expect(try body.optionalString("z") == nil && body.optionalObject("o")?.count == 0)
         #expect(#expect(throws: MatrixError.self) { _ = try body.requiredString("missing") }?.errcode == "M_MISSING_PARAM")
         #expect(#expect(throws: MatrixError.self) { _ = try body.requiredString("z") }?.errcode == "M_MISSING_PARAM")
-        for wrong in ["n", "o"] { #expect(#expect(throws: MatrixError.self) { _ = try body.optionalString(wrong) }?.errcode == "M_BAD_JSON") }
+        for wrong in ["n", "o"] {
+            #expect(#expect(throws: MatrixError.self) { _ = try body.optionalString(wrong) }?.errcode == "M_BAD_JSON")
+        }
         #expect(#expect(throws: MatrixError.self) { _ = try body.requiredStrings("a") }?.errcode == "M_BAD_JSON")
     }
 }

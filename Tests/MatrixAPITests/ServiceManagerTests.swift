@@ -39,7 +39,8 @@ import Testing
         }
     }
 
-    @Test("readiness, life and end are told, over a path and over an abstract name", arguments: ["/tmp/martlet-notify-", "@martlet-notify-"])
+    @Test(
+        "readiness, life and end are told, over a path and over an abstract name", arguments: ["/tmp/martlet-notify-", "@martlet-notify-"])
     func notifications(prefix: String) throws {
         let receiver = try Receiver(prefix + String(UInt32.random(in: 0...UInt32.max)))
         let environment = ["NOTIFY_SOCKET": receiver.name, "WATCHDOG_USEC": "20000000"]
@@ -51,6 +52,14 @@ import Testing
         manager.stopping()
         #expect(receiver.next().hasPrefix("STOPPING=1"))
         #expect(manager.watchdogInterval == .seconds(10))
+    }
+
+    @Test("a manager that does not read is not waited for")
+    func fullSocket() throws {
+        let receiver = try Receiver("@martlet-notify-" + String(UInt32.random(in: 0...UInt32.max)))
+        let manager = ServiceManager { $0 == "NOTIFY_SOCKET" ? receiver.name : nil }
+        let taken = (0..<10_000).count { _ in manager.send("WATCHDOG=1") }
+        #expect(taken > 0 && taken < 10_000)
     }
 
     @Test("without a manager, or with one that has gone, nothing happens")

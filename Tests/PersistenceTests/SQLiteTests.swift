@@ -3,6 +3,7 @@
 import Glibc
 import Logging
 import Persistence
+import Synchronization
 import TestSupport
 import Testing
 
@@ -77,15 +78,16 @@ struct SQLiteTests {
     func readDuringWrite() async throws {
         try await withDatabase(.sqlite, migrations: TransactionTests.table) { database in
             let (started, signal) = AsyncStream<Void>.makeStream()
+            let mayEnd = Flag()
             async let write: Void = database.write { connection in
                 try connection.execute(Self.insert, [.int(1)])
                 signal.finish()
-                usleep(200_000)
+                while mayEnd.count == 0 { usleep(1000) }
             }
             for await _ in started {}
-            let start = ContinuousClock.now
+            // Would never return if it waited for the writer.
             expectEqual(try await count(database), 0)
-            #expect(ContinuousClock.now - start < .milliseconds(150))
+            mayEnd.raise()
             try await write
             expectEqual(try await count(database), 1)
         }
@@ -94,14 +96,21 @@ struct SQLiteTests {
     @Test("many reads at once are spread over the readers")
     func parallelReads() async throws {
         try await withDatabase(.sqlite, migrations: TransactionTests.table) { database in
-            let start = ContinuousClock.now
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for _ in 0..<4 {
-                    group.addTask { try await database.read { _ in _ = usleep(200_000) } }
+            // Each waits, for ten seconds at most, until another has begun: on one reader none ever would.
+            let begun = Flag()
+            let met = try await withThrowingTaskGroup(of: Bool.self) { group in
+                for _ in 0..<2 {
+                    group.addTask {
+                        try await database.read { _ in
+                            begun.raise()
+                            for _ in 0..<10_000 where begun.count < 2 { usleep(1000) }
+                            return begun.count == 2
+                        }
+                    }
                 }
-                try await group.waitForAll()
+                return try await group.reduce(true) { $0 && $1 }
             }
-            #expect(ContinuousClock.now - start < .milliseconds(600))
+            #expect(met)
         }
     }
 
@@ -130,4 +139,11 @@ struct SQLiteTests {
             #expect(error?.kind == .refused)
         }
     }
+}
+
+/// Counts how often it was raised, for bodies on other threads that cannot await.
+private final class Flag: Sendable {
+    private let raised = Atomic<Int>(0)
+    var count: Int { raised.load(ordering: .acquiring) }
+    func raise() { raised.add(1, ordering: .acquiringAndReleasing) }
 }

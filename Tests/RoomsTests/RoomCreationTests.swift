@@ -100,9 +100,7 @@ struct RoomCreationTests {
             try await fixture.join(RoomsFixture.bob, room)
             let levels = room.current.powerLevels
             #expect(levels.level(of: RoomsFixture.bob) == levels.level(of: RoomsFixture.alice))
-            for row in try await database.read({
-                try EventStore.timeline(room.nid, after: .zero, upTo: StreamPosition(999), limit: 99, on: $0)
-            }) {
+            for row in try await fixture.rows(of: room) {
                 #expect(try Event(parsing: row.json, version: version).id == row.id)
             }
         }

@@ -58,9 +58,7 @@ struct RoomTests {
             }
             let timeline = try await fixture.timeline(of: room)
             #expect(timeline.map(\.depth) == Array(1...Int64(timeline.count)))
-            let rows = try await database.read {
-                try EventStore.timeline(room.nid, after: .zero, upTo: StreamPosition(9999), limit: 999, on: $0)
-            }
+            let rows = try await fixture.rows(of: room)
             for (previous, row) in zip(rows, rows.dropFirst()) {
                 #expect(try Event(parsing: row.json, version: room.version).prevEvents == [previous.id])
             }

@@ -83,3 +83,14 @@ func errorCode(isolation: isolated (any Actor)? = #isolation, _ body: () async t
         return error.errcode
     }
 }
+
+extension RoomsFixture {
+    /// The rows of the room's timeline, oldest first.
+    func rows(of room: Room) async throws -> [EventRow] {
+        try await database.read { connection in
+            let numbers = try EventStore.timeline(room.nid, after: .zero, upTo: StreamPosition(.max), limit: 10_000, on: connection)
+            let rows = try EventStore.rows(numbers, on: connection).reduce(into: [:]) { $0[$1.nid] = $1 }
+            return numbers.compactMap { rows[$0] }
+        }
+    }
+}

@@ -24,7 +24,9 @@ import Testing
         #expect(SigningKeyFile.permissionWarning(path)?.contains("chmod 600") == true)
     }
 
-    @Test("a file without a key is an error with its line", arguments: [("", 0), ("\n\nrsa a_x y", 3), ("ed25519 a_x", 1), ("ed25519 a_x short", 1)])
+    @Test(
+        "a file without a key is an error with its line",
+        arguments: [("", 0), ("\n\nrsa a_x y", 3), ("ed25519 a_x", 1), ("ed25519 a_x short", 1)])
     func wrongKeys(text: String, line: Int) throws {
         let path = temporary()
         defer { unlink(path) }
@@ -38,7 +40,8 @@ import Testing
         let folder = temporary()
         try NewFile.makeDirectory(folder)
         let files = [
-            ("10.yaml", minimalText + "\nbcrypt_rounds: 4\nreport_stats: false"), ("20.yaml", "bcrypt_rounds: 5\nform_secret_path: \(folder)/secret"),
+            ("10.yaml", minimalText + "\nbcrypt_rounds: 4\nreport_stats: false"),
+            ("20.yaml", "bcrypt_rounds: 5\nform_secret_path: \(folder)/secret"),
             ("ignored.yml", "bcrypt_rounds: many"), ("secret", " hunter2\n"),
         ]
         for (name, text) in files { try NewFile.write(text, to: "\(folder)/\(name)", mode: 0o600) }

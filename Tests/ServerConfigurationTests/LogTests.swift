@@ -41,11 +41,16 @@ import Testing
 
     @Test("without a file the log goes to the console; a wrong level names its line")
     func others() throws {
-        #expect(try configuration("root: {level: WARNING, handlers: [c]}\nhandlers: {c: {class: logging.StreamHandler, stream: 'ext://sys.stdout'}}").output == .console(isOutput: true))
+        #expect(
+            try configuration(
+                "root: {level: WARNING, handlers: [c]}\nhandlers: {c: {class: logging.StreamHandler, stream: 'ext://sys.stdout'}}"
+            ).output == .console(isOutput: true))
         #expect(try configuration("version: 1") == LogConfiguration())
         #expect(
-            try configuration("handlers: {f: {class: logging.handlers.RotatingFileHandler, filename: a.log, maxBytes: 1000, backupCount: 2}}\nroot: {handlers: [f]}")
-                .output == .file(path: "a.log", rotation: .size(bytes: 1000, keep: 2)))
+            try configuration(
+                "handlers: {f: {class: logging.handlers.RotatingFileHandler, filename: a.log, maxBytes: 1000, backupCount: 2}}\nroot: {handlers: [f]}"
+            )
+            .output == .file(path: "a.log", rotation: .size(bytes: 1000, keep: 2)))
         let problem = #expect(throws: ConfigurationProblem.self) { _ = try configuration("version: 1\nroot:\n  level: LOUD") }
         #expect(problem?.location.line == 3 && problem?.option == "root.level")
     }

@@ -12,7 +12,8 @@ import Testing
     @Test(
         "a size is bytes, or a number with K, M, G or T",
         arguments: [
-            ("50M", 50 << 20), ("1K", 1024), ("2G", 2 << 30), ("1T", 1 << 40), ("123", 123), ("\"123\"", 123), ("0", 0), ("5m", nil), ("M", nil),
+            ("50M", 50 << 20), ("1K", 1024), ("2G", 2 << 30), ("1T", 1 << 40), ("123", 123), ("\"123\"", 123), ("0", 0), ("5m", nil),
+            ("M", nil),
             ("-1", nil), ("1.5M", nil), ("99999999999T", nil), ("true", nil), ("[1]", nil),
         ])
     func sizes(text: String, bytes: Int?) throws {
@@ -22,7 +23,8 @@ import Testing
     @Test(
         "a duration is milliseconds, or a number with s, m, h, d, w or y",
         arguments: [
-            ("5m", 300_000), ("30s", 30_000), ("1h", 3_600_000), ("2d", 172_800_000), ("1w", 604_800_000), ("1y", 31_536_000_000), ("1500", 1500),
+            ("5m", 300_000), ("30s", 30_000), ("1h", 3_600_000), ("2d", 172_800_000), ("1w", 604_800_000), ("1y", 31_536_000_000),
+            ("1500", 1500),
             ("\"1500\"", 1500), ("5M", nil), ("5 minutes", nil), ("-5m", nil), ("", nil),
         ])
     func durations(text: String, milliseconds: Int?) throws {
@@ -34,7 +36,8 @@ import Testing
         arguments: [
             ("yes", "bool(true)"), ("Off", "bool(false)"), ("TRUE", "bool(true)"), ("~", "null"), ("Null", "null"), ("0x1F", "int(31)"),
             ("010", "int(8)"), ("0o10", "int(8)"), ("1_000", "int(1000)"), ("-5", "int(-5)"), ("1.5", "double(1.5)"), (".5", "double(0.5)"),
-            ("'yes'", "string(\"yes\")"), ("\"5\"", "string(\"5\")"), ("1.2.3.4", "string(\"1.2.3.4\")"), ("a: b", ""), ("y", "string(\"y\")"),
+            ("'yes'", "string(\"yes\")"), ("\"5\"", "string(\"5\")"), ("1.2.3.4", "string(\"1.2.3.4\")"), ("a: b", ""),
+            ("y", "string(\"y\")"),
         ])
     func scalars(text: String, expected: String) throws {
         guard !expected.isEmpty else {

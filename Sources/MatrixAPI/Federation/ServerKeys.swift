@@ -9,10 +9,12 @@ enum FederationRoutes {
     static let table: [Route] = [
         Route(.get, "/_matrix/federation/v1/version", access: .open) { _ in
             .object { body in
-                body.member("server", object: { server in
-                    server.member("name", "Martlet")
-                    server.member("version", Software.version)
-                })
+                body.member(
+                    "server",
+                    object: { server in
+                        server.member("name", "Martlet")
+                        server.member("version", Software.version)
+                    })
             }
         },
         // The key id that older servers append has no meaning any more: the answer is the same.

@@ -28,7 +28,7 @@ package struct ServiceManager: Sendable {
         send("RELOADING=1\nMONOTONIC_USEC=\(Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1000)")
     }
 
-    /// Sends `state`.
+    /// Sends `state`, without waiting where the manager does not read.
     ///
     /// - Returns: whether it was taken. Nothing depends on it: a manager that has gone is no reason to stop.
     @discardableResult
@@ -46,7 +46,7 @@ package struct ServiceManager: Sendable {
         let bytes = Array(state.utf8)
         let sent = withUnsafePointer(to: &name) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                sendto(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL), $0, socklen_t(length))
+                sendto(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT), $0, socklen_t(length))
             }
         }
         return sent == bytes.count

@@ -255,7 +255,8 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             if let scheme = incoming.headers["X-Forwarded-Proto"] { isSecure = equalIgnoringCase(scheme, "https") }
         }
         return APIRequest(
-            id: ListenerContext.nextRequestID(), method: incoming.method, target: incoming.target, headers: incoming.headers, remoteAddress: address,
+            id: ListenerContext.nextRequestID(), method: incoming.method, target: incoming.target, headers: incoming.headers,
+            remoteAddress: address,
             isSecure: isSecure, body: incoming.body)
     }
 

@@ -27,12 +27,14 @@ package enum HTTPServer {
         let configuration = homeserver.configuration
         let group = eventLoops(Processors.available)
         let tls = try tlsConfiguration(configuration)
-        let connectionLimit = OpenFiles.raiseLimit(softLimit: configuration.softFileLimit, connections: configuration.budgets.connectionCount)
+        let connectionLimit = OpenFiles.raiseLimit(
+            softLimit: configuration.softFileLimit, connections: configuration.budgets.connectionCount)
         return try configuration.listeners.flatMap { listener in
             let responder = APIResponder(homeserver: homeserver, routes: listener.select(from: routes))
             let context = ListenerContext(listener, responder: responder, log: RequestLog(logger: accessLog(listener.tag)), group: group)
             return try ListenerService.services(
-                for: listener, context: context, tls: tls, connectionLimit: connectionLimit, group: group, logger: logger, didStart: didStart)
+                for: listener, context: context, tls: tls, connectionLimit: connectionLimit, group: group, logger: logger,
+                didStart: didStart)
         }
     }
 

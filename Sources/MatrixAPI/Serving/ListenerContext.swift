@@ -39,7 +39,9 @@ package final class ListenerContext: Sendable {
     /// The number of the last request, over all listeners.
     private static let lastRequest = Atomic<UInt64>(0)
 
-    package init(_ listener: Listener, responder: any HTTPResponder, log: RequestLog, group: any EventLoopGroup, limits: ConnectionLimits = .init()) {
+    package init(
+        _ listener: Listener, responder: any HTTPResponder, log: RequestLog, group: any EventLoopGroup, limits: ConnectionLimits = .init()
+    ) {
         self.responder = responder
         self.log = log
         self.limits = limits

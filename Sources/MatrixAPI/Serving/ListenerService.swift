@@ -12,10 +12,11 @@ import struct ServerConfiguration.Listener
 
 /// Why a listener could not begin, with what to do about it.
 package struct ListenerError: Error, Sendable, CustomStringConvertible {
-    package let address: String
-    package let reason: String
+    package let description: String
 
-    package var description: String { "cannot listen on \(address): \(reason)" }
+    init(address: String, reason: String) { description = "cannot listen on \(address): \(reason)" }
+
+    init(_ description: String) { self.description = description }
 }
 
 /// Serves one address of a listener.
@@ -43,10 +44,10 @@ package struct ListenerService: Service {
         let certificates: [NIOSSLCertificate]
         let key: NIOSSLPrivateKey
         do { certificates = try NIOSSLCertificate.fromPEMFile(certificatePath) } catch {
-            throw ListenerError(address: "TLS", reason: "tls_certificate_path \(certificatePath) holds no certificate: \(error)")
+            throw ListenerError("tls_certificate_path \(certificatePath) holds no certificate: \(error)")
         }
         do { key = try NIOSSLPrivateKey(file: privateKeyPath, format: .pem) } catch {
-            throw ListenerError(address: "TLS", reason: "tls_private_key_path \(privateKeyPath) holds no private key: \(error)")
+            throw ListenerError("tls_private_key_path \(privateKeyPath) holds no private key: \(error)")
         }
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: certificates.map { .certificate($0) }, privateKey: .privateKey(key))
@@ -62,7 +63,8 @@ package struct ListenerService: Service {
     ///   - connectionLimit: the most open connections for each address; further ones wait to be accepted.
     ///   - didStart: called when an address is bound.
     package static func services(
-        for listener: Listener, context: ListenerContext, tls: TLSConfiguration?, connectionLimit: Int, group: any EventLoopGroup, logger: Logger,
+        for listener: Listener, context: ListenerContext, tls: TLSConfiguration?, connectionLimit: Int, group: any EventLoopGroup,
+        logger: Logger,
         didStart: @escaping @Sendable (_ address: String) async -> Void
     ) throws -> [ListenerService] {
         let channel = MatrixChannel(listener: context)

@@ -25,7 +25,8 @@ package struct RequestLog: Sendable {
 
     /// A failure inside the server, at its own level so that it is seen where requests are not.
     func writeFailure(_ request: APIRequest, _ failure: String) {
-        logger.error("\(request.method.name)-\(request.id) \(request.method.name) \(RequestRedaction.target(request.target)) failed: \(failure)")
+        logger.error(
+            "\(request.method.name)-\(request.id) \(request.method.name) \(RequestRedaction.target(request.target)) failed: \(failure)")
     }
 
     private func milliseconds(_ duration: Duration) -> String {

@@ -39,7 +39,11 @@ enum ResponseHead {
     /// - Parameter omitBody: for HEAD: the length is that of the body, which is not sent.
     static func render(_ response: APIResponse, connection: Connection, omitBody: Bool, allocator: ByteBufferAllocator) -> ByteBuffer {
         var buffer = allocator.buffer(capacity: 640 + (omitBody ? 0 : response.body.count))
-        if response.status == 200 { buffer.writeBytes(ok) } else { buffer.writeString("HTTP/1.1 \(response.status) \(reason(response.status))\r\n") }
+        if response.status == 200 {
+            buffer.writeBytes(ok)
+        } else {
+            buffer.writeString("HTTP/1.1 \(response.status) \(reason(response.status))\r\n")
+        }
         buffer.writeBytes(common)
         if response.headers.isEmpty, response.contentType == APIResponse.jsonType {
             buffer.writeBytes(jsonFields)
@@ -89,7 +93,8 @@ enum ResponseHead {
 
     private static let reasons: [Int: String] = [
         200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 206: "Partial Content", 301: "Moved Permanently", 302: "Found",
-        303: "See Other", 304: "Not Modified", 307: "Temporary Redirect", 308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized",
+        303: "See Other", 304: "Not Modified", 307: "Temporary Redirect", 308: "Permanent Redirect", 400: "Bad Request",
+        401: "Unauthorized",
         403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 409: "Conflict", 410: "Gone",
         411: "Length Required", 412: "Precondition Failed", 413: "Payload Too Large", 415: "Unsupported Media Type",
         416: "Range Not Satisfiable", 422: "Unprocessable Content", 429: "Too Many Requests", 431: "Request Header Fields Too Large",

@@ -108,20 +108,24 @@ package enum EventStore {
         return try connection.rows(rowsByNumbers, [.ints(nids.map(\.value))], EventRow.init)
     }
 
-    /// The events of a room's timeline with `after < position <= upTo`, the oldest `limit` of them, oldest first.
+    /// The numbers of the events of a room's timeline with `after < position <= upTo`: the oldest `limit` of them, oldest first.
     package static func timeline(
         _ room: RoomNID, after: StreamPosition, upTo: StreamPosition, limit: Int, on connection: any SQLConnection
-    ) throws -> [EventRow] {
+    ) throws -> [EventNID] {
         try connection.rows(
-            timelineRows, [.int(room.value), .int(after.value), .int(upTo.value), .int(limit)], EventRow.init)
+            "SELECT event_nid FROM events WHERE room_nid = $1 AND position > $2 AND position <= $3 AND flags = 0 ORDER BY position LIMIT $4",
+            [.int(room.value), .int(after.value), .int(upTo.value), .int(limit)]) { EventNID($0.int(0)) }
     }
 
-    /// The events of a room's timeline with `after < position <= upTo`, the newest `limit` of them, newest first.
+    /// The numbers of the events of a room's timeline with `after < position <= upTo`: the newest `limit` of them, newest first.
     package static func timelineBackwards(
         _ room: RoomNID, after: StreamPosition, upTo: StreamPosition, limit: Int, on connection: any SQLConnection
-    ) throws -> [EventRow] {
+    ) throws -> [EventNID] {
         try connection.rows(
-            timelineRowsBackwards, [.int(room.value), .int(after.value), .int(upTo.value), .int(limit)], EventRow.init)
+            """
+            SELECT event_nid FROM events WHERE room_nid = $1 AND position > $2 AND position <= $3 AND flags = 0
+            ORDER BY position DESC LIMIT $4
+            """, [.int(room.value), .int(after.value), .int(upTo.value), .int(limit)]) { EventNID($0.int(0)) }
     }
 
     /// The events of all rooms with `after < position <= upTo`, oldest first, at most `limit`.
@@ -137,9 +141,6 @@ package enum EventStore {
     private static let rowByID = SQL("SELECT \(EventRow.source) WHERE e.event_id = $1")
     private static let rowByNumber = SQL("SELECT \(EventRow.source) WHERE e.event_nid = $1")
     private static let rowsByNumbers = SQL("SELECT \(EventRow.source) WHERE {e.event_nid IN $1}")
-    private static let timelineRows = SQL("SELECT \(EventRow.source) \(inTimeline) ORDER BY e.position LIMIT $4")
-    private static let timelineRowsBackwards = SQL("SELECT \(EventRow.source) \(inTimeline) ORDER BY e.position DESC LIMIT $4")
-    private static let inTimeline = "WHERE e.room_nid = $1 AND e.position > $2 AND e.position <= $3 AND e.flags = 0"
     private static let streamRows = SQL(
         """
         SELECT \(EventRow.source)

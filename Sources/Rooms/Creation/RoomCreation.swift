@@ -93,7 +93,7 @@ package struct RoomCreation: Sendable {
         do {
             try batch.addCreate(create, from: origin)
             _ = try batch.add(state, from: origin)
-        } catch let error as MatrixError where error.status == 403 {
+        } catch let error as MatrixError where error.status == 403 || error.errcode == "M_BAD_JSON" {
             throw MatrixError.invalidRoomState(error.message)
         }
         _ = try batch.add(invites, from: origin)

@@ -45,18 +45,21 @@ package struct EventReader: Sendable {
         }.first
     }
 
+    // A page of the timeline is read in two steps: its numbers first, which are cheap, then those of its events that memory does not have.
+    // What people page through is mostly what others have just paged through.
+
     /// The oldest `limit` events of a room with `after < position <= upTo`, oldest first.
     package func timeline(
         _ room: RoomNID, after: StreamPosition, upTo: StreamPosition, limit: Int
     ) async throws -> [TimelineEvent] {
-        try await read { try EventStore.timeline(room, after: after, upTo: upTo, limit: limit, on: $0) }
+        try await events(database.read { try EventStore.timeline(room, after: after, upTo: upTo, limit: limit, on: $0) })
     }
 
     /// The newest `limit` events of a room with `after < position <= upTo`, newest first.
     package func timelineBackwards(
         _ room: RoomNID, after: StreamPosition, upTo: StreamPosition, limit: Int
     ) async throws -> [TimelineEvent] {
-        try await read { try EventStore.timelineBackwards(room, after: after, upTo: upTo, limit: limit, on: $0) }
+        try await events(database.read { try EventStore.timelineBackwards(room, after: after, upTo: upTo, limit: limit, on: $0) })
     }
 
     /// How many events one query asks for by number.

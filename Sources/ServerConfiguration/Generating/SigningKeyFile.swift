@@ -19,7 +19,8 @@ package enum SigningKeyFile {
         }
         guard !keys.isEmpty else {
             throw ConfigurationProblem(
-                at: SourceLocation(file: path, line: 0), option: "signing_key_path", "holds no key; `martlet generate-signing-key` makes one")
+                at: SourceLocation(file: path, line: 0), option: "signing_key_path",
+                "holds no key; `martlet generate-signing-key` makes one")
         }
         return keys
     }

@@ -59,7 +59,8 @@ package enum LogConfigurationReader {
         if case .int(let number) = node.value { return level(number) }
         guard let name = node.textValue, let level = names[name.uppercased()] else {
             throw ConfigurationProblem(
-                at: node.location, option: option, "found \(node.textValue ?? node.kindInWords), expected DEBUG, INFO, WARNING, ERROR or CRITICAL")
+                at: node.location, option: option,
+                "found \(node.textValue ?? node.kindInWords), expected DEBUG, INFO, WARNING, ERROR or CRITICAL")
         }
         return level
     }

@@ -94,11 +94,12 @@ package final class LogSink: Sendable {
         }
     }
 
-    // MARK: Steps
-
-    private var isConsole: Bool {
+    /// Whether who started the program sees the log.
+    package var isConsole: Bool {
         if case .console = output { true } else { false }
     }
+
+    // MARK: Steps
 
     private func flush(_ state: inout State) {
         guard !state.buffer.isEmpty else { return }
@@ -181,7 +182,8 @@ package final class LogSink: Sendable {
         var parts = tm()
         localtime_r(&second, &parts)
         func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
-        return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday)) \(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))"
+        return
+            "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday)) \(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))"
     }
 
     private static func name(_ level: Logger.Level) -> String {

@@ -19,7 +19,8 @@ enum ConfigurationChecks {
             ] {
                 guard let path else {
                     problems.append(
-                        ConfigurationProblem(at: location(of: "listeners"), option: option, "found nothing, expected a file, as a listener has tls: true"))
+                        ConfigurationProblem(
+                            at: location(of: "listeners"), option: option, "found nothing, expected a file, as a listener has tls: true"))
                     continue
                 }
                 if !FileText.exists(path) {
@@ -28,7 +29,9 @@ enum ConfigurationChecks {
             }
         }
         if configuration.enableRegistration, !configuration.enableRegistrationWithoutVerification,
-            !entries.contains(where: { ["registrations_require_3pid", "registration_requires_token", "enable_registration_captcha"].contains($0.key) })
+            !entries.contains(where: {
+                ["registrations_require_3pid", "registration_requires_token", "enable_registration_captcha"].contains($0.key)
+            })
         {
             problems.append(
                 ConfigurationProblem(

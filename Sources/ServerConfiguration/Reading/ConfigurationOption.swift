@@ -58,7 +58,8 @@ package struct ConfigurationOption: Sendable {
     static func string(_ name: String, _ path: Path<String?>) -> Self { optional(name, "text", \.textValue, path) }
 
     static func int(_ name: String, _ path: Path<Int>, in range: ClosedRange<Int> = 0...Int.max) -> Self {
-        let expected = range.upperBound == .max ? "a number from \(range.lowerBound) up" : "a number from \(range.lowerBound) to \(range.upperBound)"
+        let expected =
+            range.upperBound == .max ? "a number from \(range.lowerBound) up" : "a number from \(range.lowerBound) to \(range.upperBound)"
         return value(name, expected, { if case .int(let value) = $0.value, range.contains(value) { value } else { nil } }, path)
     }
 

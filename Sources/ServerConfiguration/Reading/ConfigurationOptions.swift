@@ -52,7 +52,8 @@ package enum ConfigurationOptions {
             guard let text = node.textValue, let version = RoomVersion.named(text) else {
                 let known = RoomVersion.all.map(\.id).joined(separator: ", ")
                 return reading.fail(
-                    node, option, because: "found \(node.textValue ?? node.kindInWords), expected a room version that this server has: \(known)")
+                    node, option,
+                    because: "found \(node.textValue ?? node.kindInWords), expected a room version that this server has: \(known)")
             }
             reading.configuration.defaultRoomVersion = version
         },
@@ -141,7 +142,9 @@ package enum ConfigurationOptions {
                     do {
                         reading.configuration.autoJoinRooms.append(try RoomAlias(parsing: element.textValue ?? ""))
                     } catch {
-                        reading.fail(element, "\(option)[\(index)]", because: "found \(element.textValue ?? element.kindInWords), expected #alias:server")
+                        reading.fail(
+                            element, "\(option)[\(index)]",
+                            because: "found \(element.textValue ?? element.kindInWords), expected #alias:server")
                     }
                 }
             },

@@ -41,6 +41,7 @@ package struct ConfigurationReader {
         guard let serverName = serverName(entries, lastFile, &problems) else {
             // Everything else is checked all the same, against a name that stands for the missing one.
             let reading = apply(entries, ServerConfiguration(serverName: ServerName(trusted: "localhost")))
+            ConfigurationChecks.check(reading.configuration, entries, file: lastFile, &problems)
             return Result(configuration: nil, problems: problems + reading.problems, notBuilt: reading.notBuilt)
         }
         var start = ServerConfiguration(serverName: serverName, signingKeyPath: "\(keysDirectory)/\(serverName).signing.key")
@@ -68,11 +69,14 @@ package struct ConfigurationReader {
                 problems.append(ConfigurationProblem(at: SourceLocation(file: path, line: 0), "the folder cannot be read"))
                 continue
             }
-            files += names.filter { $0.hasSuffix(".yaml") && !$0.hasPrefix(".") }.map { "\(path)/\($0)" }.filter { !FileText.isDirectory($0) }
+            files += names.filter { $0.hasSuffix(".yaml") && !$0.hasPrefix(".") }.map { "\(path)/\($0)" }.filter {
+                !FileText.isDirectory($0)
+            }
         }
         if files.isEmpty, problems.isEmpty {
             problems.append(
-                ConfigurationProblem(at: SourceLocation(file: paths.joined(separator: ", "), line: 0), "there is no configuration file here"))
+                ConfigurationProblem(
+                    at: SourceLocation(file: paths.joined(separator: ", "), line: 0), "there is no configuration file here"))
         }
         return files
     }
@@ -109,14 +113,17 @@ package struct ConfigurationReader {
         }
         guard let text = node.textValue else {
             problems.append(
-                ConfigurationProblem(at: node.location, option: "server_name", "found \(node.kindInWords), expected a host name, e.g. example.com"))
+                ConfigurationProblem(
+                    at: node.location, option: "server_name", "found \(node.kindInWords), expected a host name, e.g. example.com"))
             return nil
         }
         do {
             return try ServerName(parsing: text)
         } catch {
             problems.append(
-                ConfigurationProblem(at: node.location, option: "server_name", "found \(text), expected a host name with an optional port, e.g. example.com"))
+                ConfigurationProblem(
+                    at: node.location, option: "server_name", "found \(text), expected a host name with an optional port, e.g. example.com")
+            )
             return nil
         }
     }
@@ -130,7 +137,8 @@ package struct ConfigurationReader {
     }
 
     private static func apply(
-        _ entries: [ConfigNode.Entry], _ options: [String: ConfigurationOption], prefix: String, _ reading: inout ConfigurationOption.Reading
+        _ entries: [ConfigNode.Entry], _ options: [String: ConfigurationOption], prefix: String,
+        _ reading: inout ConfigurationOption.Reading
     ) {
         for entry in entries {
             let path = prefix + entry.key

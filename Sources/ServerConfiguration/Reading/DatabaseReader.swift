@@ -6,7 +6,8 @@ enum DatabaseReader {
         guard let nameNode = node["name"], let name = nameNode.textValue else {
             return reading.fail(node["name"] ?? node, "\(option).name", because: "expected sqlite3 or psycopg2")
         }
-        for entry in node.entries ?? [] where !["name", "args", "txn_limit", "allow_unsafe_locale", "statement_timeout"].contains(entry.key) {
+        for entry in node.entries ?? []
+        where !["name", "args", "txn_limit", "allow_unsafe_locale", "statement_timeout"].contains(entry.key) {
             reading.warn(entry.keyLocation, "\(option).\(entry.key)", "is not a known option")
         }
         let arguments = node["args"].flatMap { $0.isNull ? nil : $0 }
@@ -22,14 +23,16 @@ enum DatabaseReader {
         _ node: ConfigNode, _ arguments: ConfigNode?, _ option: String, _ reading: inout ConfigurationOption.Reading
     ) {
         guard let pathNode = arguments?["database"], !pathNode.isNull else {
-            return reading.fail(arguments ?? node, "\(option).args.database", because: "found nothing, expected the path of the database file")
+            return reading.fail(
+                arguments ?? node, "\(option).args.database", because: "found nothing, expected the path of the database file")
         }
         guard let path = pathNode.textValue, !path.isEmpty else {
             return reading.fail(pathNode, "\(option).args.database", expected: "the path of the database file")
         }
         guard path != ":memory:" else {
             return reading.fail(
-                pathNode, "\(option).args.database", because: "found :memory:, expected the path of a file: nothing would survive a restart")
+                pathNode, "\(option).args.database", because: "found :memory:, expected the path of a file: nothing would survive a restart"
+            )
         }
         reading.configuration.database = .sqlite(path: path)
     }

@@ -6,7 +6,7 @@ enum KnownOptions {
         (
             "Modules",
             [
-                "modules",
+                "modules"
             ]
         ),
         (
@@ -45,19 +45,19 @@ enum KnownOptions {
         (
             "Caching",
             [
-                "event_cache_size",
+                "event_cache_size"
             ]
         ),
         (
             "Database",
             [
-                "databases",
+                "databases"
             ]
         ),
         (
             "Ratelimiting",
             [
-                "federation_rr_transactions_per_room_per_second",
+                "federation_rr_transactions_per_room_per_second"
             ]
         ),
         (
@@ -128,7 +128,7 @@ enum KnownOptions {
         (
             "Push",
             [
-                "push",
+                "push"
             ]
         ),
         (
@@ -142,7 +142,7 @@ enum KnownOptions {
         (
             "Opentracing",
             [
-                "opentracing",
+                "opentracing"
             ]
         ),
         (
@@ -164,13 +164,13 @@ enum KnownOptions {
         (
             "Background Updates",
             [
-                "background_updates",
+                "background_updates"
             ]
         ),
         (
             "Auto Accept Invites",
             [
-                "auto_accept_invites",
+                "auto_accept_invites"
             ]
         ),
         (

@@ -11,7 +11,8 @@ enum ListenerReader {
     }
 
     private static let known: Set<String> = [
-        "port", "bind_address", "bind_addresses", "type", "tls", "x_forwarded", "resources", "additional_resources", "tag", "request_id_header",
+        "port", "bind_address", "bind_addresses", "type", "tls", "x_forwarded", "resources", "additional_resources", "tag",
+        "request_id_header",
         "path", "mode",
     ]
 
@@ -22,7 +23,8 @@ enum ListenerReader {
         }
         for entry in entries where !known.contains(entry.key) {
             let nearest = NearestName.nearest(to: entry.key, among: known)
-            reading.warn(entry.keyLocation, "\(option).\(entry.key)", "is not a known option" + (nearest.map { "; did you mean \($0)?" } ?? ""))
+            reading.warn(
+                entry.keyLocation, "\(option).\(entry.key)", "is not a known option" + (nearest.map { "; did you mean \($0)?" } ?? ""))
         }
         for name in ["additional_resources", "request_id_header"] where !(node[name]?.isNull ?? true) {
             reading.notBuilt.append("\(option).\(name)")
@@ -54,7 +56,8 @@ enum ListenerReader {
 
     private static func binding(_ node: ConfigNode, _ option: String, _ reading: inout ConfigurationOption.Reading) -> Listener.Binding? {
         if let path = node["path"]?.textValue {
-            guard case .int(let mode) = (node["mode"] ?? ConfigNode(.int(0o666), at: node.location)).value, (0...0o777).contains(mode) else {
+            guard case .int(let mode) = (node["mode"] ?? ConfigNode(.int(0o666), at: node.location)).value, (0...0o777).contains(mode)
+            else {
                 reading.fail(node["mode"] ?? node, "\(option).mode", expected: "permission bits such as 0o666")
                 return nil
             }

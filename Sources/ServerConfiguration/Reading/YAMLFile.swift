@@ -30,7 +30,8 @@ package enum YAMLFile {
         switch node {
         case .scalar(let scalar):
             let isPlain = scalar.style == .plain || scalar.style == .any
-            return ConfigNode(isPlain ? PlainScalar.value(of: scalar.string) : .string(scalar.string), at: location, scalarText: scalar.string)
+            return ConfigNode(
+                isPlain ? PlainScalar.value(of: scalar.string) : .string(scalar.string), at: location, scalarText: scalar.string)
         case .sequence(let sequence):
             return ConfigNode(.list(try sequence.map { try convert($0, file: file, depth: depth + 1) }), at: location)
         case .mapping(let mapping):
@@ -96,11 +97,11 @@ enum PlainScalar {
         let digits = (negative || text.hasPrefix("+") ? text.dropFirst() : Substring(text)).filter { $0 != "_" }
         guard let first = digits.utf8.first, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) else { return nil }
         let magnitude: Int? =
-            if digits.hasPrefix("0x") { Int(digits.dropFirst(2), radix: 16) }
-            else if digits.hasPrefix("0o") { Int(digits.dropFirst(2), radix: 8) }
-            else if digits.hasPrefix("0b") { Int(digits.dropFirst(2), radix: 2) }
-            else if digits.count > 1, digits.hasPrefix("0") { Int(digits.dropFirst(), radix: 8) }
-            else { Int(digits) }
+            if digits.hasPrefix("0x") { Int(digits.dropFirst(2), radix: 16) } else if digits.hasPrefix("0o") {
+                Int(digits.dropFirst(2), radix: 8)
+            } else if digits.hasPrefix("0b") { Int(digits.dropFirst(2), radix: 2) } else if digits.count > 1, digits.hasPrefix("0") {
+                Int(digits.dropFirst(), radix: 8)
+            } else { Int(digits) }
         return magnitude.map { negative ? -$0 : $0 }
     }
 

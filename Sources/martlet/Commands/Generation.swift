@@ -16,7 +16,9 @@ struct Generation {
             throw ValidationError("--generate-config writes one file: give --config-path once.")
         }
         guard let name = command.serverName else { throw ValidationError("--generate-config needs --server-name, e.g. example.com.") }
-        guard let reportStats = command.reportStats else { throw ValidationError("--generate-config needs --report-stats=yes or --report-stats=no.") }
+        guard let reportStats = command.reportStats else {
+            throw ValidationError("--generate-config needs --report-stats=yes or --report-stats=no.")
+        }
         do { _ = try ServerName(parsing: name) } catch { throw ValidationError("\(name) is not a server name, e.g. example.com.") }
 
         let path = NewFile.absolute(given)
@@ -26,10 +28,13 @@ struct Generation {
             reportStats: reportStats == .yes, openPrivatePorts: command.openPrivatePorts)
         template.port = command.port
         guard !FileText.exists(path) else {
-            throw failure("\(path) exists already and is not overwritten. Remove it first, or make only what is missing with --generate-keys.")
+            throw failure(
+                "\(path) exists already and is not overwritten. Remove it first, or make only what is missing with --generate-keys.")
         }
         do {
-            for directory in [ConfigurationReader.directory(of: path), directory, template.dataDirectory] { try NewFile.makeDirectory(directory) }
+            for directory in [ConfigurationReader.directory(of: path), directory, template.dataDirectory] {
+                try NewFile.makeDirectory(directory)
+            }
             try make("configuration", path) { try NewFile.write(template.homeserverYAML, to: $0, mode: 0o640) }
             try make("log configuration", template.logConfigPath) { try NewFile.write(template.logYAML, to: $0, mode: 0o644) }
             try make("signing key", template.signingKeyPath) { try SigningKeyFile.create($0) }

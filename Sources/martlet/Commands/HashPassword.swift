@@ -33,7 +33,9 @@ struct HashPassword: AsyncParsableCommand {
             let configuration = try LoadedConfiguration(configPaths, keysDirectory: nil).values
             (rounds, pepper) = (configuration.bcryptRounds, configuration.passwordPepper)
         }
-        guard let password = password ?? Terminal.newPassword(), !password.isEmpty else { throw failure("no password given, or not twice the same") }
+        guard let password = password ?? Terminal.newPassword(), !password.isEmpty else {
+            throw failure("no password given, or not twice the same")
+        }
         do {
             say(try await PasswordHasher(rounds: self.rounds ?? rounds, pepper: pepper).hash(password))
         } catch {

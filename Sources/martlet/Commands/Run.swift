@@ -45,7 +45,8 @@ struct Run: AsyncParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Where the signing key is when the configuration does not say; by default beside the last file.", valueName: "dir"))
+        help: ArgumentHelp(
+            "Where the signing key is when the configuration does not say; by default beside the last file.", valueName: "dir"))
     var keysDirectory: String?
 
     @Flag(name: .long, help: "For --generate-config: listen on all addresses, not just on this machine's own.")
@@ -62,7 +63,9 @@ struct Run: AsyncParsableCommand {
     }
 
     func run() async throws {
-        guard !configPaths.isEmpty else { throw ValidationError("Name a configuration with --config-path FILE; --help tells how to make one.") }
+        guard !configPaths.isEmpty else {
+            throw ValidationError("Name a configuration with --config-path FILE; --help tells how to make one.")
+        }
         if generateConfig { return try Generation(self).run() }
         let configuration = try LoadedConfiguration(configPaths, keysDirectory: keysDirectory)
         try configuration.generateMissing()

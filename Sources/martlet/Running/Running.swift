@@ -43,7 +43,7 @@ struct Running {
             logger.critical("\(reason)")
             sink.flush()
             // The log may be a file that nobody looks at while starting by hand.
-            throw failure(reason)
+            throw sink.isConsole ? ExitCode.failure : failure(reason)
         }
     }
 

@@ -118,7 +118,7 @@ struct CreateRulesTests {
         #expect(refusal(of: try Self.create(.v12, ["room_version": "12"])) == nil)
         #expect(refusal(of: try Self.create(.v12, ["room_version": "12", "additional_creators": []])) == nil)
         #expect(refusal(of: try Self.create(.v12, ["room_version": "12", "additional_creators": ["@b:b.example"]])) == nil)
-        for creators: JSONValue in ["@b:b.example", ["b"], [1], nil, [:]] {
+        for creators: JSONValue in ["@b:b.example", ["b"], [1], .null, [:]] {
             let event = try Self.create(.v12, ["room_version": "12", "additional_creators": creators])
             #expect(refusal(of: event) == "1.4", "additional_creators: \(creators)")
         }

@@ -78,7 +78,7 @@ struct JSONCursorTests {
     @Test("a tree has what the text had")
     func tree() throws {
         let value = try parse(#"{"b":[1,2.5,null,true,"x"],"a":{}}"#).value
-        #expect(value == ["a": [:], "b": [1, 2.5, nil, true, "x"]])
+        #expect(value == ["a": [:], "b": [1, 2.5, .null, true, "x"]])
         #expect(value["b"]?.array?.count == 5)
         #expect(value["a"]?.object?.isEmpty == true)
         #expect(String(decoding: value.canonicalBytes, as: UTF8.self) == #"{"a":{},"b":[1,2.5,null,true,"x"]}"#)

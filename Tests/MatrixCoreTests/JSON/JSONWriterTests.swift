@@ -18,7 +18,7 @@ struct JSONWriterTests {
                 writer.member("rooms", [room, room])
                 writer.member("list", ["x", "y"])
                 writer.member("none", [String]())
-                writer.member("tree", ["k": [1, 2.5, nil]] as JSONValue)
+                writer.member("tree", ["k": [1, 2.5, .null]] as JSONValue)
                 writer.member("raw", raw: Array("[ ]".utf8))
                 writer.member("time", Timestamp(milliseconds: 7))
                 writer.member("object", object: { $0.member("a", 1) })

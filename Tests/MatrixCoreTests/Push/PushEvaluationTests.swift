@@ -134,7 +134,7 @@ struct PushEvaluationTests {
         let event = try Self.event(
             "m.room.message",
             [
-                "body": "Have some cake, Alice *!", "topic": "the cake", "number": 3, "nothing": nil, "list": ["x", 2, ["y"]],
+                "body": "Have some cake, Alice *!", "topic": "the cake", "number": 3, "nothing": .null, "list": ["x", 2, ["y"]],
                 "a.b": ["c": true],
             ])
         #expect((outcome(event, try Self.changes(rule)).tweaks["org.example"] == 1) == matches)
