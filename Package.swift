@@ -111,7 +111,11 @@ let package = Package(
             swiftSettings: strict),
 
         // Tests. TestSupport gives each of them a database of either kind.
-        .target(name: "TestSupport", dependencies: ["Persistence", "ServerConfiguration", .product(name: "Logging", package: "swift-log")], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport",
+            dependencies: ["Persistence", "ServerConfiguration", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/TestSupport",
+            swiftSettings: strict),
         .testTarget(name: "MatrixCoreTests", dependencies: ["MatrixCore"], swiftSettings: strict),
         .testTarget(name: "ServerConfigurationTests", dependencies: ["ServerConfiguration"], swiftSettings: strict),
         .testTarget(name: "PersistenceTests", dependencies: ["Persistence", "TestSupport"], swiftSettings: strict),

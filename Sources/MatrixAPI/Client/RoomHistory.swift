@@ -129,17 +129,21 @@ enum RoomHistoryRoutes {
         }
         let events = try await context.homeserver.history.members(of: view, at: nil) { $0 == .join }
         return try .object(capacity: events.count * 120) { writer in
-            try writer.member("joined", object: { writer in
-                for event in events {
-                    guard let user = event.stateKey else { continue }
-                    let content = try event.content()
-                    let name = content?["displayname"]?.string, avatar = content?["avatar_url"]?.string
-                    writer.member(user.string, object: { profile in
-                        if let name { profile.member("display_name", name) }
-                        if let avatar { profile.member("avatar_url", avatar) }
-                    })
-                }
-            })
+            try writer.member(
+                "joined",
+                object: { writer in
+                    for event in events {
+                        guard let user = event.stateKey else { continue }
+                        let content = try event.content()
+                        let name = content?["displayname"]?.string, avatar = content?["avatar_url"]?.string
+                        writer.member(
+                            user.string,
+                            object: { profile in
+                                if let name { profile.member("display_name", name) }
+                                if let avatar { profile.member("avatar_url", avatar) }
+                            })
+                    }
+                })
         }
     }
 

@@ -82,8 +82,10 @@ package enum EventStore {
 
     /// The position of the last event of a room's timeline; nil for a room without one.
     package static func newestPosition(in room: RoomNID, on connection: any SQLConnection) throws -> StreamPosition? {
-        try connection.first("SELECT position FROM events WHERE room_nid = $1 AND position IS NOT NULL ORDER BY position DESC LIMIT 1",
-            [.int(room.value)]) { StreamPosition($0.int(0)) }
+        try connection.first(
+            "SELECT position FROM events WHERE room_nid = $1 AND position IS NOT NULL ORDER BY position DESC LIMIT 1",
+            [.int(room.value)]
+        ) { StreamPosition($0.int(0)) }
     }
 
     /// The event that this device sent under this transaction id, if it did.
@@ -114,7 +116,8 @@ package enum EventStore {
     ) throws -> [EventNID] {
         try connection.rows(
             "SELECT event_nid FROM events WHERE room_nid = $1 AND position > $2 AND position <= $3 AND flags = 0 ORDER BY position LIMIT $4",
-            [.int(room.value), .int(after.value), .int(upTo.value), .int(limit)]) { EventNID($0.int(0)) }
+            [.int(room.value), .int(after.value), .int(upTo.value), .int(limit)]
+        ) { EventNID($0.int(0)) }
     }
 
     /// The numbers of the events of a room's timeline with `after < position <= upTo`: the newest `limit` of them, newest first.
@@ -125,7 +128,8 @@ package enum EventStore {
             """
             SELECT event_nid FROM events WHERE room_nid = $1 AND position > $2 AND position <= $3 AND flags = 0
             ORDER BY position DESC LIMIT $4
-            """, [.int(room.value), .int(after.value), .int(upTo.value), .int(limit)]) { EventNID($0.int(0)) }
+            """, [.int(room.value), .int(after.value), .int(upTo.value), .int(limit)]
+        ) { EventNID($0.int(0)) }
     }
 
     /// The events of all rooms with `after < position <= upTo`, oldest first, at most `limit`.
