@@ -110,6 +110,9 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // Micro-benchmarks of hot pieces: `swift run -c release benchmarks`.
+        .executableTarget(name: "benchmarks", dependencies: ["MatrixCore"], swiftSettings: strict),
+
         // Tests. TestSupport gives each of them a database of either kind.
         .target(
             name: "TestSupport",
