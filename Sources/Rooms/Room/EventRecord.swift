@@ -16,6 +16,8 @@ struct EventRecord: JournalRecord {
     let localMember: UserID?
     /// For a redaction that takes effect: what becomes of its target.
     let redaction: Redaction?
+    /// Keeps the event for those who page back through what has just been said.
+    let cache: EventCache
 
     struct Redaction: Sendable {
         let target: EventNID
@@ -43,14 +45,13 @@ struct EventRecord: JournalRecord {
 
     func change(at position: StreamPosition) -> Change {
         let event = row.event
-        return Change(
-            position: position,
-            kind: .event(
-                TimelineEvent(
-                    nid: row.nid, position: position, id: event.id, roomID: roomID, roomNID: row.room, type: event.type,
-                    sender: event.sender, stateKey: event.stateKey, timestamp: event.originServerTimestamp,
-                    depth: event.depth, snapshotBefore: row.snapshot, clientJSON: clientJSON,
-                    transaction: row.transactionID.map { EventTransaction(device: row.device, id: $0) },
-                    replaced: replaced, redacts: redaction?.targetID, membership: event.membership)))
+        let published = TimelineEvent(
+            nid: row.nid, position: position, id: event.id, roomID: roomID, roomNID: row.room, type: event.type,
+            sender: event.sender, stateKey: event.stateKey, timestamp: event.originServerTimestamp,
+            depth: event.depth, snapshotBefore: row.snapshot, clientJSON: clientJSON,
+            transaction: row.transactionID.map { EventTransaction(device: row.device, id: $0) },
+            replaced: replaced, redacts: redaction?.targetID, membership: event.membership)
+        cache.insertPublished(published)
+        return Change(position: position, kind: .event(published))
     }
 }

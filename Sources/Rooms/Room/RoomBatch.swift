@@ -180,7 +180,8 @@ struct RoomBatch: Sendable {
                 row: row, roomID: head.snapshot.roomID,
                 clientJSON: ClientEventFormat.render(pdu: event.json, id: event.id, version: event.version),
                 replaced: replaced.map { ReplacedEvent($0.event, nid: $0.nid) }, key: keyNumber,
-                localMember: isLocalMember ? event.stateKey.map { UserID(trusted: $0.string) } : nil, redaction: redaction))
+                localMember: isLocalMember ? event.stateKey.map { UserID(trusted: $0.string) } : nil, redaction: redaction,
+                cache: environment.events))
         built[event.id] = (nid, event)
 
         if let key, let keyNumber {

@@ -24,6 +24,9 @@ package final class EventCache: Sendable {
         if self.generation != generation { for event in read { events.remove(event.nid) } }
     }
 
+    /// Keeps an event that is durable since now. A redaction of it is published after it, and takes it out again.
+    func insertPublished(_ event: TimelineEvent) { events.insert(event, for: event.nid, cost: event.cost) }
+
     /// An event has been redacted, durably.
     func didRedact(_ nid: EventNID) {
         redactions.add(1, ordering: .acquiringAndReleasing)
