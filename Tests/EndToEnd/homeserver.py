@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import json
 import os
 import secrets
 import shutil
@@ -16,6 +17,9 @@ from urllib.parse import quote
 import aiohttp
 import psycopg2
 import yaml
+import yarl
+
+import specification
 
 BIN = Path(os.environ.get("MARTLET_BIN", Path(__file__).parents[2] / ".build/release"))
 POSTGRES = os.environ.get("MARTLET_TEST_POSTGRES")
@@ -190,18 +194,18 @@ class Client:
             self.session = aiohttp.ClientSession()
         sent = {"Authorization": "Bearer " + self.token} if self.token else {}
         sent.update(headers or {})
-        import yarl
         async with self.session.request(method, yarl.URL(self.server.base + path, encoded=True), json=body, data=data,
                                         headers=sent, timeout=aiohttp.ClientTimeout(total=timeout)) as answer:
             return answer.status, answer.headers, await answer.read()
 
     async def call(self, method, path, body=None, **more):
-        import json
         status, _, content = await self.raw(method, path, body, **more)
         try:
             parsed = json.loads(content)
         except ValueError:
             parsed = content
+        if wrong := specification.problem(method, path, status, parsed):
+            raise AssertionError(wrong)
         if status != 200:
             raise MatrixFailure(status, parsed)
         return parsed
@@ -246,7 +250,6 @@ class Client:
         return (await self.put(f"{self.room(room)}/state/{type}/{quote(key, safe='')}", content))["event_id"]
 
     async def sync(self, since=None, timeout=0, filter=None, **more):
-        import json
         query = {"timeout": timeout, **more}
         if since:
             query["since"] = since

@@ -4,24 +4,32 @@ import Homeserver
 import MatrixCore
 
 enum PushRuleRoutes {
+    /// The first segment is the scope, of which there is one: `global`. Another scope, kind or depth is refused with status 400, as
+    /// Synapse does, and not with the 404 of a path that no endpoint has.
     static let table: [Route] = [
-        .client(.get, "/pushrules/", legacy: true, all),
-        .client(.get, "/pushrules/global/{kind}", legacy: true, global),
-        .client(.get, "/pushrules/global/{kind}/{ruleId}", legacy: true, rule),
-        .client(.put, "/pushrules/global/{kind}/{ruleId}", legacy: true, put),
-        .client(.delete, "/pushrules/global/{kind}/{ruleId}", legacy: true, remove),
-        .client(.get, "/pushrules/global/{kind}/{ruleId}/{attribute}", legacy: true, attribute),
-        .client(.put, "/pushrules/global/{kind}/{ruleId}/{attribute}", legacy: true, setAttribute),
+        .client(.get, "/pushrules/{scope}", legacy: true, all),
+        .client(.put, "/pushrules/{scope}", legacy: true, incomplete),
+        .client(.get, "/pushrules/{scope}/{kind}", legacy: true, global),
+        .client(.put, "/pushrules/{scope}/{kind}", legacy: true, incomplete),
+        .client(.get, "/pushrules/{scope}/{kind}/{ruleId}", legacy: true, rule),
+        .client(.put, "/pushrules/{scope}/{kind}/{ruleId}", legacy: true, put),
+        .client(.delete, "/pushrules/{scope}/{kind}/{ruleId}", legacy: true, remove),
+        .client(.get, "/pushrules/{scope}/{kind}/{ruleId}/{attribute}", legacy: true, attribute),
+        .client(.put, "/pushrules/{scope}/{kind}/{ruleId}/{attribute}", legacy: true, setAttribute),
     ]
 
     // MARK: Reading
 
+    /// `/pushrules/`: the segment after it is empty.
     private static func all(_ context: APIContext) async throws -> APIResponse {
-        .json(bytes: try await context.homeserver.pushRules.rendered(for: context.requester.user))
+        let scope = try context.parameter("scope")
+        guard scope.isEmpty else { throw scope == "global" ? trailingSlashExpected : unknownPath }
+        return .json(bytes: try await context.homeserver.pushRules.rendered(for: context.requester.user))
     }
 
     /// `/pushrules/global/`: the segment after `global` is empty.
     private static func global(_ context: APIContext) async throws -> APIResponse {
+        try requireGlobalScope(context)
         guard try context.parameter("kind").isEmpty else { throw trailingSlashExpected }
         let ruleset = try await context.homeserver.pushRules.ruleset(of: context.requester.user)
         return .json(capacity: 4096) { ruleset.write(to: &$0) }
@@ -49,15 +57,18 @@ enum PushRuleRoutes {
         var writer = JSONWriter()
         rule.write(to: &writer)
         let name = try context.parameter("attribute")
-        guard let value = try JSONDocument(parsing: writer.bytes).root[name] else { throw MatrixError.unrecognized }
+        guard let value = try JSONDocument(parsing: writer.bytes).root[name] else { throw unknownPath }
         return .object { $0.member(name, value) }
     }
 
     // MARK: Changing
 
+    /// A change of something that is not a rule.
+    private static func incomplete(_ context: APIContext) async throws -> APIResponse { throw unknownPath }
+
     private static func put(_ context: APIContext) async throws -> APIResponse {
         let id = ByteString(try context.parameter("ruleId"))
-        guard !id.isEmpty else { throw MatrixError.unrecognized }
+        guard !id.isEmpty else { throw unknownPath }
         let rule = try PushRule(kind(of: context), id: id, json: context.body())
         let place = PushRuleChanges.Place(before: context.query("before"), after: context.query("after"))
         try await context.homeserver.pushRules.put(rule, at: place, for: context.requester.user)
@@ -76,15 +87,20 @@ enum PushRuleRoutes {
         switch try context.parameter("attribute") {
         case "enabled": try await rules.setEnabled(try context.body().requiredBool("enabled"), kind, id, of: user)
         case "actions": try await rules.setActions(try PushRule.actions(context.body()["actions"]), kind, id, of: user)
-        default: throw MatrixError.unrecognized
+        default: throw unknownPath
         }
         return .empty
     }
 
     // MARK: The path
 
+    private static func requireGlobalScope(_ context: APIContext) throws(MatrixError) {
+        guard try context.parameter("scope") == "global" else { throw unknownPath }
+    }
+
     private static func kind(of context: APIContext) throws(MatrixError) -> PushRule.Kind {
-        guard let kind = PushRule.Kind(rawValue: try context.parameter("kind")) else { throw .unrecognized }
+        try requireGlobalScope(context)
+        guard let kind = PushRule.Kind(rawValue: try context.parameter("kind")) else { throw unknownPath }
         return kind
     }
 
@@ -95,6 +111,8 @@ enum PushRuleRoutes {
         return rule
     }
 
+    private static let unknownPath = MatrixError(status: 400, errcode: "M_UNRECOGNIZED", message: "Unrecognized request")
+
     private static let trailingSlashExpected = MatrixError(
-        status: 404, errcode: "M_UNRECOGNIZED", message: "Unrecognised request: You probably wanted a trailing slash")
+        status: 400, errcode: "M_UNRECOGNIZED", message: "Unrecognised request: You probably wanted a trailing slash")
 }
