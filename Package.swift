@@ -31,7 +31,7 @@ let package = Package(
         // C: the system's libraries, and the few lines that Swift cannot import by itself.
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
-        .target(name: "CShims", linkerSettings: [.linkedLibrary("crypt")]),
+        .target(name: "CShims", linkerSettings: [.linkedLibrary("crypt"), .linkedLibrary("resolv")]),
 
         .target(
             name: "MatrixCore",
@@ -62,17 +62,28 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Federation",
-            dependencies: ["MatrixCore", "Persistence"],
+            dependencies: [
+                "MatrixCore", "ServerConfiguration", "Persistence", "CShims",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
             swiftSettings: strict),
         .target(
             name: "Homeserver",
             dependencies: [
                 "MatrixCore", "ServerConfiguration", "Persistence", "Rooms", "Federation", "CShims",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HashTreeCollections", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
@@ -113,6 +124,9 @@ let package = Package(
         // Micro-benchmarks of hot pieces: `swift run -c release benchmarks`.
         .executableTarget(name: "benchmarks", dependencies: ["MatrixCore"], swiftSettings: strict),
 
+        // MatrixCore's side of the cross-check with Synapse: Scripts/crosscheck.
+        .executableTarget(name: "crosscheck", dependencies: ["MatrixCore"], path: "Tests/CrossCheck/Answers", swiftSettings: strict),
+
         // Tests. TestSupport gives each of them a database of either kind.
         .target(
             name: "TestSupport",
@@ -123,6 +137,7 @@ let package = Package(
         .testTarget(name: "ServerConfigurationTests", dependencies: ["ServerConfiguration"], swiftSettings: strict),
         .testTarget(name: "PersistenceTests", dependencies: ["Persistence", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "RoomsTests", dependencies: ["Rooms", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "FederationTests", dependencies: ["Federation", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "HomeserverTests", dependencies: ["Homeserver", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "MatrixAPITests", dependencies: ["MatrixAPI", "TestSupport"], swiftSettings: strict),
     ]

@@ -17,7 +17,7 @@ package func authEventKeys(
     let content = content()
     let membership = content["membership"]?.string.flatMap(Membership.init(rawValue:))
     if let stateKey { append(StateKey(type: "m.room.member", stateKey: stateKey)) }
-    if membership == .join || membership == .invite || (membership == .knock && version.knocking) {
+    if membership == .join || membership == .invite || membership == .knock {
         append(.joinRules)
     }
     if membership == .invite, let token = content["third_party_invite"]?["signed"]?["token"]?.byteString {

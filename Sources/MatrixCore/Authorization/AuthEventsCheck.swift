@@ -1,6 +1,6 @@
 // Rule 3: the event's own auth events. Rooms v12 §Authorisation rules, rule 3 (rule 2 before version 12).
 
-/// Decides whether `authEvents` may stand in `event`'s `auth_events`.
+/// Decides whether `authEvents` may stand in `event`'s `auth_events`, and what else depends on the event alone.
 ///
 /// - Parameters:
 ///   - authEvents: the events that `event.authEvents` names, all of them.
@@ -8,6 +8,7 @@
 package func checkAuthEvents(
     of event: Event, are authEvents: [Event], isRejected: (Event) -> Bool
 ) throws(AuthRejection) {
+    try checkFieldSizes(of: event)
     // Create events are decided by rule 1 alone.
     if event.type == "m.room.create" { return }
     func reject(_ number: String, _ reason: String) -> AuthRejection {

@@ -1,8 +1,9 @@
-// The authorization rules: whether an event is allowed by a state of its room. Rooms v10, v11, v12 §Authorisation rules.
+// The authorization rules: whether an event is allowed by a state of its room. Rooms §Authorisation rules of each version.
 //
 // The rules stand here in the order of room version 12's text and carry its numbers; `AuthRejection` translates them into
 // those of the room's version. Rules that look at the event's `auth_events` (3) are in AuthEventsCheck.swift, create events
-// (1) in CreateRules.swift, memberships (5) in MembershipRules.swift, power levels (10) in PowerLevelsRules.swift.
+// (1) in CreateRules.swift, memberships (5) in MembershipRules.swift, power levels (10) in PowerLevelsRules.swift, and those
+// that version 12 no longer has in LegacyRules.swift.
 
 /// Decides whether `event` is allowed by `state`, by the rules of its room version that depend on the state.
 ///
@@ -31,6 +32,10 @@ struct EventAuthorization<State: AuthorizationState> {
         // 4. Without m.federate only users of the creator's server take part.
         if !event.sender.belongs(to: create.sender.server), !state.federates {
             throw reject("4", "\(event.sender.server) cannot take part in a room that is not federated")
+        }
+        // 4 of room versions 1 to 5. If type is m.room.aliases: rules of its own.
+        if version.authorizesAliases, event.type == "m.room.aliases" {
+            return try checkAliases()
         }
         // 5. If type is m.room.member: rules of its own.
         if event.type == "m.room.member" {
@@ -62,6 +67,10 @@ struct EventAuthorization<State: AuthorizationState> {
         // 10. If type is m.room.power_levels: rules of its own.
         if event.type == "m.room.power_levels" {
             try checkPowerLevels(senderLevel: senderLevel, create: create)
+        }
+        // 11 of room versions 1 and 2. If type is m.room.redaction: rules of its own.
+        if version.authorizesRedactions, event.type == "m.room.redaction" {
+            try checkRedaction(senderLevel: senderLevel)
         }
         // 11. Otherwise, allow.
     }

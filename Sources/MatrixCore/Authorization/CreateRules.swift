@@ -1,4 +1,4 @@
-// Rule 1: the create event. Rooms v10, v11, v12 §Authorisation rules, rule 1.
+// Rule 1: the create event. Rooms §Authorisation rules, rule 1 of every version.
 
 extension EventAuthorization {
     func checkCreate() throws(AuthRejection) {

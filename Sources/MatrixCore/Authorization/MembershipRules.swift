@@ -11,6 +11,10 @@ extension EventAuthorization {
         guard let target = UserID(valid: stateKey.string) else {
             throw reject("5.1", "\(stateKey) is not a user id")
         }
+        // 4 The text names the sender only. Other servers hold the target to it too: a user who could never join is no member.
+        if !target.belongs(to: create.sender.server), !state.federates {
+            throw reject("4", "\(target) cannot be in a room that is not federated")
+        }
         // 5.2 The signature of join_authorised_via_users_server's server: `requiredSigners(of:)`.
         let change = MembershipChange(authorization: self, create: create, content: content, target: target)
         switch membership.string.flatMap(Membership.init(rawValue:)) {

@@ -3,12 +3,12 @@
 /// A room's `m.room.power_levels`, parsed once, or the defaults of a room that has none.
 ///
 /// A class, because one parse is shared by every snapshot and every check until the next power levels event. Values that
-/// are not integers count as absent: room versions 10 and later let no such event into the state.
+/// spell no level (``RoomVersion/level(_:)``) count as absent; no room that has a power levels event accepts another with such.
 package final class PowerLevels: Sendable {
     /// Whether the room has an `m.room.power_levels` event. Without one the creator has 100, everybody else 0.
     package let isPresent: Bool
     /// Users above every level (room version 12 and later), else empty.
-    package let infiniteUsers: [UserID]
+    package let infiniteUsers: Set<UserID>
     /// The levels that the event spells out, by user id, event type and notification key.
     let users: [ByteString: Int64]
     let events: [ByteString: Int64]
@@ -36,18 +36,18 @@ package final class PowerLevels: Sendable {
     ///   - creators: the room's creators, the create event's sender first (``CreateEvent/creators``).
     package init(content: JSON?, creators: [UserID], version: RoomVersion) {
         isPresent = content != nil
-        infiniteUsers = version.creatorsHaveInfinitePower ? creators : []
+        infiniteUsers = version.creatorsHaveInfinitePower ? Set(creators) : []
         implicitAdministrator = content == nil && !version.creatorsHaveInfinitePower ? creators.first : nil
-        users = Self.levels(content?["users"])
-        events = Self.levels(content?["events"])
-        notifications = Self.levels(content?["notifications"])
-        properties = Property.allCases.map { content?[$0.name]?.int }
+        users = Self.levels(content?["users"], version)
+        events = Self.levels(content?["events"], version)
+        notifications = Self.levels(content?["notifications"], version)
+        properties = Property.allCases.map { content?[$0.name].flatMap { version.level($0) } }
     }
 
-    private static func levels(_ object: JSON?) -> [ByteString: Int64] {
+    private static func levels(_ object: JSON?, _ version: RoomVersion) -> [ByteString: Int64] {
         var levels: [ByteString: Int64] = [:]
         guard let object else { return levels }
-        for (key, value) in object.members { levels[key] = value.int }
+        for (key, value) in object.members { levels[key] = version.level(value) }
         return levels
     }
 }

@@ -3,21 +3,16 @@
 extension EventAuthorization {
     func checkPowerLevels(senderLevel: PowerLevel, create: Event) throws(AuthRejection) {
         let content = event.content()
-        // 10.1 If any of the level properties are present and not an integer, reject.
-        for property in PowerLevels.Property.allCases {
-            if let value = content[property.name], value.int == nil {
-                throw rejectMalformed("10.1", "\(property.name) is not an integer")
-            }
+        if version.integerPowerLevels {
+            // 10.1 If any of the level properties are present and not an integer, reject.
+            try checkProperties(of: content, "10.1")
+            // 10.2 If events or notifications are present and not an object with values that are integers, reject.
+            try checkEntries(of: content, ["events", "notifications"], "10.2")
         }
-        // 10.2 If events or notifications are present and not an object with values that are integers, reject.
-        for name in ["events", "notifications"] {
-            if let object = content[name], !isObjectOfIntegers(object) {
-                throw rejectMalformed("10.2", "\(name) is not an object of integers")
-            }
-        }
-        // 10.3 If users is not an object with keys that are valid user IDs with values that are integers, reject.
+        // 10.3 If users is not an object with keys that are valid user IDs with values that are integers (before version 10: or a
+        // string that is an integer), reject.
         if let users = content["users"] {
-            guard isObjectOfIntegers(users), users.members.allSatisfy({ UserID(valid: $0.key.string) != nil }) else {
+            guard isObjectOfLevels(users), users.members.allSatisfy({ UserID(valid: $0.key.string) != nil }) else {
                 throw rejectMalformed("10.3", "users is not an object of integers by user id")
             }
         }
@@ -31,6 +26,12 @@ extension EventAuthorization {
         // 10.5 If there is no previous m.room.power_levels event in the room, allow.
         let current = state.powerLevels
         guard current.isPresent else { return }
+        // The texts before version 10 do not say what a property that spells no level means. No server can compare it, as the
+        // rules that follow ask, and none accepts it.
+        if !version.integerPowerLevels {
+            try checkProperties(of: content, "10.6")
+            try checkEntries(of: content, version.limitsNotificationLevels ? ["events", "notifications"] : ["events"], "10.7")
+        }
 
         let change = PowerLevelsChange(authorization: self, current: current, proposed: proposed, senderLevel: senderLevel)
         try change.checkProperties()
@@ -39,8 +40,24 @@ extension EventAuthorization {
         // 10.11 Otherwise, allow.
     }
 
-    private func isObjectOfIntegers(_ value: JSON) -> Bool {
-        value.kind == .object && value.members.allSatisfy { $0.value.int != nil }
+    private func checkProperties(of content: JSON, _ rule: String) throws(AuthRejection) {
+        for property in PowerLevels.Property.allCases {
+            if let value = content[property.name], version.level(value) == nil {
+                throw rejectMalformed(rule, "\(property.name) is not an integer")
+            }
+        }
+    }
+
+    private func checkEntries(of content: JSON, _ names: [String], _ rule: String) throws(AuthRejection) {
+        for name in names {
+            if let object = content[name], !isObjectOfLevels(object) {
+                throw rejectMalformed(rule, "\(name) is not an object of integers")
+            }
+        }
+    }
+
+    private func isObjectOfLevels(_ value: JSON) -> Bool {
+        value.kind == .object && value.members.allSatisfy { version.level($0.value) != nil }
     }
 }
 

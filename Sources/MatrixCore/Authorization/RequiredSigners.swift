@@ -5,6 +5,7 @@
 ///
 /// - The sender's server, except for an invite that answers a third-party invite: its sender is a user of another server,
 ///   and rule 5.4.1 ties it to the third-party invite's signature instead.
+/// - In room versions 1 and 2: the server that chose the event ID.
 /// - Rule 5.2.1: the server of the user that authorised a restricted join. As other servers do, only joins are held to it.
 package func requiredSigners(of event: Event) throws(AuthRejection) -> [ServerName] {
     var signers: [ServerName] = []
@@ -16,6 +17,9 @@ package func requiredSigners(of event: Event) throws(AuthRejection) -> [ServerNa
 
     if !(membership == .invite && content?["third_party_invite"] != nil) {
         append(event.sender.server)
+    }
+    if event.version.eventFormat == .explicitIDs, let server = event.id.server {
+        append(server)
     }
     if event.version.restrictedJoins, membership == .join, let authoriser = content?["join_authorised_via_users_server"] {
         guard let text = authoriser.string, let user = UserID(valid: text) else {

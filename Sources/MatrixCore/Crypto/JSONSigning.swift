@@ -22,10 +22,14 @@ package enum JSONSigning {
 
     /// The object with `entity`'s signature beside those it has.
     package static func sign(_ object: JSONObject, as entity: String, key: SigningKey) throws(SigningKey.Error) -> JSONObject {
-        let signature = try key.sign(signedBytes(of: object))
+        adding(try key.sign(signedBytes(of: object)), by: entity, keyID: key.keyID, to: object)
+    }
+
+    /// The object with a signature by the key `keyID` of `entity` beside those it has.
+    static func adding(_ signature: String, by entity: String, keyID: String, to object: JSONObject) -> JSONObject {
         var signatures = object["signatures"]?.object ?? [:]
         var own = signatures[entity]?.object ?? [:]
-        own[key.keyID] = .string(signature)
+        own[keyID] = .string(signature)
         signatures[entity] = .object(own)
         var signed = object
         signed["signatures"] = .object(signatures)

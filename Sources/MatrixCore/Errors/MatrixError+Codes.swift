@@ -147,6 +147,9 @@ extension MatrixError {
         MatrixError(status: 403, errcode: "M_BAD_STATE", message: message)
     }
 
+    package static let inviteBlocked = MatrixError(
+        status: 403, errcode: "M_INVITE_BLOCKED", message: "You are not permitted to invite this user.")
+
     package static func badAlias(_ message: String) -> MatrixError {
         MatrixError(status: 400, errcode: "M_BAD_ALIAS", message: message)
     }

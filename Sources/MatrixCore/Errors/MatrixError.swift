@@ -50,7 +50,7 @@ extension MatrixError {
         case .tooLarge(let what): self = .tooLarge("Event too large: \(what)")
         case .json(let error): self = MatrixError(error)
         case .format(let reason): self = .badJSON("Invalid event: \(reason)")
-        case .unsupported(let reason): self = .unsupportedRoomVersion(reason)
+        case .missingReferenceHash: self = .internalError
         }
     }
 }

@@ -7,15 +7,15 @@ package enum EventError: Error, Sendable, Hashable, CustomStringConvertible {
     case format(String)
     /// Over a size limit: the event itself, or the field that is named.
     case tooLarge(String)
-    /// A room version whose event format this server does not read.
-    case unsupported(String)
+    /// A new event names this one, and whoever builds it did not say its reference hash: a fault of ours.
+    case missingReferenceHash(EventID)
 
     package var description: String {
         switch self {
         case .json(let error): "\(error)"
         case .format(let reason): reason
         case .tooLarge(let what): "\(what) is too large"
-        case .unsupported(let reason): reason
+        case .missingReferenceHash(let id): "the reference hash of \(id) is not known"
         }
     }
 }

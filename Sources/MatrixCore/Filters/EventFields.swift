@@ -21,7 +21,11 @@ package struct EventFields: Sendable, Hashable {
     /// - Parameter paths: dot-separated property paths. The empty list keeps nothing.
     package init(paths: [String]) {
         var root = Node()
-        for path in paths { root.insert(PropertyPath(path).names[...]) }
+        for path in paths {
+            let names = PropertyPath(path).names
+            // No event is nested deeper; and the tree must not be either, because it is walked recursively.
+            if names.count <= JSONLimits.eventDepth { root.insert(names[...]) }
+        }
         self.root = root
     }
 

@@ -66,6 +66,10 @@ package struct RoomEventFilter: Sendable, Hashable {
     package var lazyLoadMembers = false
     package var includeRedundantMembers = false
     package var unreadThreadNotifications = false
+    /// Only events pass to which others relate by one of these types, or that others of these senders relate to; `nil` asks for none. Not of
+    /// the specification, but clients use it to find threads. Whether an event passes, only the database knows: ``passes`` leaves it out.
+    package var relatedByTypes: Set<ByteString>?
+    package var relatedBySenders: Set<UserID>?
 
     /// The filter that lets everything through.
     package static let everything = RoomEventFilter()
@@ -81,11 +85,16 @@ package struct RoomEventFilter: Sendable, Hashable {
         lazyLoadMembers = try properties.bool("lazy_load_members") ?? false
         includeRedundantMembers = try properties.bool("include_redundant_members") ?? false
         unreadThreadNotifications = try properties.bool("unread_thread_notifications") ?? false
+        relatedByTypes = try properties.strings("related_by_rel_types").map { Set($0.map { ByteString($0) }) }
+        relatedBySenders = try properties.identifiers("related_by_senders")
     }
+
+    /// Whether it matters what relates to an event.
+    package var asksForRelations: Bool { relatedByTypes?.isEmpty == false || relatedBySenders?.isEmpty == false }
 
     /// Whether every event of every room passes.
     package var passesEverything: Bool {
-        events.passesEverything && rooms.passesEverything && containsURL == nil
+        events.passesEverything && rooms.passesEverything && containsURL == nil && !asksForRelations
     }
 
     /// Whether no event can pass.

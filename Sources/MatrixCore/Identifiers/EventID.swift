@@ -1,14 +1,14 @@
-// The identifiers of events and of devices. Appendices §Event IDs; Client-Server API §Relationship between access tokens and devices.
+// The identifiers of events. Appendices §Event IDs; Rooms §Event IDs.
 
 /// `$` and the event's reference hash since room version 3, `$opaque:domain` before. Opaque to all but the room version.
-package struct EventID: MatrixIdentifier {
+package struct EventID: EventFieldIdentifier {
     package let text: ByteString
 
-    package init(parsing string: String) throws(IdentifierError) {
+    package init(parsing string: String, lengthIn unit: LengthUnit) throws(IdentifierError) {
         let bytes = string.utf8
         guard bytes.count > 1 else { throw IdentifierError(subject: "event ID", reason: .empty) }
         guard bytes.first == UInt8(ascii: "$") else { throw IdentifierError(subject: "event ID", reason: .wrongSigil) }
-        guard bytes.count <= CommonIdentifier.byteLimit else { throw IdentifierError(subject: "event ID", reason: .tooLong) }
+        guard !CommonIdentifier.isTooLong(string, unit) else { throw IdentifierError(subject: "event ID", reason: .tooLong) }
         guard !bytes.contains(0) else { throw IdentifierError(subject: "event ID", reason: .invalidCharacter) }
         text = ByteString(string)
     }
@@ -16,23 +16,29 @@ package struct EventID: MatrixIdentifier {
     package init(trusted string: String) {
         text = ByteString(string)
     }
-}
 
-/// The opaque name of a client device.
-package struct DeviceID: MatrixIdentifier {
-    /// Our own limit: the specification sets none, and the ID is stored with every event the device sends.
-    package static let byteLimit = 512
-
-    package let text: ByteString
-
-    package init(parsing string: String) throws(IdentifierError) {
-        guard !string.isEmpty else { throw IdentifierError(subject: "device ID", reason: .empty) }
-        guard string.utf8.count <= Self.byteLimit else { throw IdentifierError(subject: "device ID", reason: .tooLong) }
-        guard !string.utf8.contains(0) else { throw IdentifierError(subject: "device ID", reason: .invalidCharacter) }
-        text = ByteString(string)
+    /// An ID as servers chose them in room versions 1 and 2.
+    package init(localpart: ByteString, server: ServerName) {
+        text = ByteString("$\(localpart.string):\(server.string)")
     }
 
-    package init(trusted string: String) {
-        text = ByteString(string)
+    /// A new one.
+    static func random(server: ServerName) -> EventID {
+        EventID(localpart: CommonIdentifier.randomLocalpart(), server: server)
     }
+
+    /// The ID that a reference hash is in a room version.
+    init(referenceHash: [UInt8], _ alphabet: Base64.Alphabet) {
+        text = ByteString("$" + Base64.encode(referenceHash, alphabet))
+    }
+
+    /// Checks what room versions 1 and 2 ask besides: `$opaque:domain`.
+    static func checkDomain(_ string: String, lengthIn unit: LengthUnit) throws(IdentifierError) {
+        guard try CommonIdentifier.check(string, sigil: UInt8(ascii: "$"), subject: "event ID", lengthIn: unit) != nil else {
+            throw IdentifierError(subject: "event ID", reason: .missingServerName)
+        }
+    }
+
+    /// The server that chose the ID, in room versions 1 and 2; `nil` without a domain.
+    package var server: ServerName? { CommonIdentifier.domain(of: text) }
 }

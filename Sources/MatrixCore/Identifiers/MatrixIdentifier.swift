@@ -23,6 +23,33 @@ extension MatrixIdentifier {
     package static func < (a: Self, b: Self) -> Bool { a.text < b.text }
 }
 
+/// An identifier that stands in a key of an event for which a length limit holds. Client-Server API §Size limits.
+package protocol EventFieldIdentifier: MatrixIdentifier {
+    /// - Parameter unit: what the limit of 255 counts; the grammar counts bytes.
+    init(parsing string: String, lengthIn unit: LengthUnit) throws(IdentifierError)
+}
+
+extension EventFieldIdentifier {
+    package init(parsing string: String) throws(IdentifierError) {
+        try self.init(parsing: string, lengthIn: .bytes)
+    }
+}
+
+/// What a length limit counts.
+package enum LengthUnit: Sendable {
+    /// Bytes of UTF-8, as the specification says.
+    case bytes
+    /// What events of room versions before 11 are held to when they are read (``RoomVersion/measuresFieldsInBytes``).
+    case codePoints
+
+    func length(of text: String) -> Int {
+        switch self {
+        case .bytes: text.utf8.count
+        case .codePoints: text.unicodeScalars.count
+        }
+    }
+}
+
 /// Why a text is no identifier.
 package struct IdentifierError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What the text should have been: "user ID".
@@ -36,6 +63,9 @@ package struct IdentifierError: Error, Sendable, Hashable, CustomStringConvertib
         case missingServerName = "it has no server name"
         case invalidServerName = "its server name is not valid"
         case invalidCharacter = "it holds a character that is not allowed"
+        case wrongScheme = "it does not begin with mxc://"
+        case missingMediaID = "it has no media ID"
+        case missingAlgorithm = "it names no algorithm"
     }
 
     package init(subject: String, reason: Reason) {
@@ -48,18 +78,25 @@ package struct IdentifierError: Error, Sendable, Hashable, CustomStringConvertib
 
 /// The shape `&localpart:domain` which user IDs, room IDs and aliases have in common. Appendices §Common Identifier Format.
 enum CommonIdentifier {
-    /// The longest user ID, room ID, alias or event ID, in bytes with its sigil.
+    /// The longest user ID, room ID, alias or event ID, in bytes with its sigil. Appendices §Common Identifier Format.
     static let byteLimit = 255
+
+    static func isTooLong(_ string: String, _ unit: LengthUnit) -> Bool {
+        // There are never more code points than bytes, so few texts are counted.
+        string.utf8.count > byteLimit && unit.length(of: string) > byteLimit
+    }
 
     static let colon = UInt8(ascii: ":")
 
     /// Checks sigil and length; returns where the domain begins, or `nil` when there is none.
-    static func check(_ string: String, sigil: UInt8, subject: String) throws(IdentifierError) -> Int? {
+    static func check(
+        _ string: String, sigil: UInt8, subject: String, lengthIn unit: LengthUnit = .bytes
+    ) throws(IdentifierError) -> Int? {
         enum Finding { case bad(IdentifierError.Reason), domain(at: Int), none }
         let finding: Finding = string.withUTF8Bytes { bytes in
             guard let first = bytes.first else { return .bad(.empty) }
             guard first == sigil else { return .bad(.wrongSigil) }
-            guard bytes.count <= byteLimit else { return .bad(.tooLong) }
+            guard !isTooLong(string, unit) else { return .bad(.tooLong) }
             guard !bytes.contains(0) else { return .bad(.invalidCharacter) }
             guard let colon = bytes.firstIndex(of: colon) else { return .none }
             guard ServerName.isValid(UnsafeBufferPointer(rebasing: bytes[(colon + 1)...])) else { return .bad(.invalidServerName) }
@@ -70,6 +107,12 @@ enum CommonIdentifier {
         case .domain(let offset): return offset
         case .none: return nil
         }
+    }
+
+    /// Eighteen letters: some 102 bits.
+    static func randomLocalpart() -> ByteString {
+        let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
+        return ByteString(String(decoding: (0..<18).map { _ in letters[Int.random(in: letters.indices)] }, as: UTF8.self))
     }
 
     /// The text between sigil and domain; all of it where there is no domain.

@@ -1,11 +1,11 @@
 // The identifiers of rooms. Appendices §Room IDs, §Room Aliases.
 
 /// `!opaque:domain`, or `!` and the hash of the create event since room version 12.
-package struct RoomID: MatrixIdentifier {
+package struct RoomID: EventFieldIdentifier {
     package let text: ByteString
 
-    package init(parsing string: String) throws(IdentifierError) {
-        let domain = try CommonIdentifier.check(string, sigil: UInt8(ascii: "!"), subject: "room ID")
+    package init(parsing string: String, lengthIn unit: LengthUnit) throws(IdentifierError) {
+        let domain = try CommonIdentifier.check(string, sigil: UInt8(ascii: "!"), subject: "room ID", lengthIn: unit)
         guard domain != nil || Self.isHash(string.utf8.dropFirst()) else {
             throw IdentifierError(subject: "room ID", reason: .missingServerName)
         }
@@ -18,6 +18,11 @@ package struct RoomID: MatrixIdentifier {
 
     package init(localpart: ByteString, server: ServerName) {
         text = ByteString("!\(localpart.string):\(server.string)")
+    }
+
+    /// A new ID, for a room whose create event does not decide it.
+    package static func random(server: ServerName) -> RoomID {
+        RoomID(localpart: CommonIdentifier.randomLocalpart(), server: server)
     }
 
     /// The room that this create event makes: its event ID with the sigil `!`. Room version 12 and later.

@@ -4,11 +4,11 @@
 ///
 /// Parsing accepts historical user IDs (any localpart without `:` and NUL, the empty one too), because servers must. Whether
 /// a localpart may be given to a new account, ``isAllowed(localpart:)`` says.
-package struct UserID: MatrixIdentifier {
+package struct UserID: EventFieldIdentifier {
     package let text: ByteString
 
-    package init(parsing string: String) throws(IdentifierError) {
-        guard try CommonIdentifier.check(string, sigil: UInt8(ascii: "@"), subject: "user ID") != nil else {
+    package init(parsing string: String, lengthIn unit: LengthUnit) throws(IdentifierError) {
+        guard try CommonIdentifier.check(string, sigil: UInt8(ascii: "@"), subject: "user ID", lengthIn: unit) != nil else {
             throw IdentifierError(subject: "user ID", reason: .missingServerName)
         }
         text = ByteString(string)

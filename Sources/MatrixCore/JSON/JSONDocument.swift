@@ -1,29 +1,39 @@
 // A parsed JSON text: the original bytes and a tape of where each value stands. RFC 8259; Appendices §Canonical JSON.
 
-/// What a JSON text may hold.
+/// What a JSON text may hold. The specification sets no limits of its own here; RFC 8259, section 9, allows a reader to.
 package struct JSONLimits: Sendable {
-    /// Arrays and objects inside one another. A limit, because readers of values recurse.
-    package var maxDepth = 100
-    package var numbers: Numbers = .lenient
+    /// Arrays and objects inside one another. Readers of values and writers of canonical JSON recurse as deep as this.
+    package var maxDepth: Int
+    package var numbers: Numbers
 
     package enum Numbers: Sendable {
         /// Canonical JSON: integers in ±(2^53 − 1), no fraction, no exponent.
         case strict
-        /// Any JSON number.
+        /// Any number that fits a double.
         case lenient
+        /// The same, and in canonical JSON a fraction or an exponent stays one. Events of room versions 1 to 5 have such numbers,
+        /// and the hashes over them are those that all other servers compute.
+        case event
     }
 
-    package init(maxDepth: Int = 100, numbers: Numbers = .lenient) {
+    package init(maxDepth: Int = requestDepth, numbers: Numbers = .lenient) {
         self.maxDepth = maxDepth
         self.numbers = numbers
     }
 
-    /// The body of a request: any number.
+    /// How deep an event may be nested: no more and no less than the servers that most rooms live on accept, because an event
+    /// that only some servers accept splits a room.
+    package static let eventDepth = 127
+    /// How deep the body of a request may be nested: deep enough for an event that is too deep to be refused by itself, and not
+    /// with all that came in the same transaction.
+    package static let requestDepth = 200
+
+    /// The body of a request.
     package static let request = JSONLimits()
     /// An event of a room version that enforces canonical JSON (6 and later).
-    package static let strictEvent = JSONLimits(numbers: .strict)
+    package static let strictEvent = JSONLimits(maxDepth: eventDepth, numbers: .strict)
     /// An event of an older room version, and events that are already in our database.
-    package static let lenientEvent = JSONLimits()
+    package static let lenientEvent = JSONLimits(maxDepth: eventDepth, numbers: .event)
 }
 
 /// Why bytes are not the JSON they should be.
@@ -81,6 +91,10 @@ package struct JSONDocument: Sendable {
 
     /// The text as it was read.
     package var bytes: [UInt8] { tape.bytes }
+
+    /// How many bytes of memory the document takes: the text, and sixteen bytes for each value, with room to spare. A value takes at
+    /// least two bytes of text, so it is never more than seventeen times the text, while it is read up to twenty-five times.
+    package var memorySize: Int { tape.bytes.count + tape.capacity * MemoryLayout<JSONNode>.stride }
 }
 
 /// One value on the tape. Keys are string nodes before their value.
@@ -118,14 +132,17 @@ struct JSONNode {
 /// `@unchecked Sendable`: `nodes` is written by the initializer only, before anyone else holds a reference, and read afterwards.
 final class JSONTape: @unchecked Sendable {
     let bytes: [UInt8]
+    /// Whether canonical JSON keeps numbers with a fraction or an exponent (``JSONLimits/Numbers/event``).
+    let keepsFloats: Bool
     private(set) var nodes: UnsafeMutablePointer<JSONNode>
     private(set) var capacity: Int
 
-    /// Offsets and counts are kept in 28 bits and more.
-    private static let byteLimit = 1 << 28
+    /// The longest text that is read at all: offsets and counts are kept in 28 bits and more.
+    static let byteLimit = 1 << 28
 
     init(parsing bytes: [UInt8], limits: JSONLimits) throws(JSONError) {
         self.bytes = bytes
+        if case .event = limits.numbers { keepsFloats = true } else { keepsFloats = false }
         // An event has a token every ten to twenty bytes; denser texts grow.
         capacity = bytes.count / 12 + 8
         nodes = .allocate(capacity: capacity)

@@ -4,7 +4,7 @@
 package struct JSONObject: Sendable, Hashable, Sequence {
     private var storage: [Member]
 
-    private struct Member: Sendable, Hashable {
+    fileprivate struct Member: Sendable, Hashable {
         let key: ByteString
         var value: JSONValue
     }
@@ -58,9 +58,14 @@ package struct JSONObject: Sendable, Hashable, Sequence {
     package var keys: [ByteString] { storage.map(\.key) }
     package var underestimatedCount: Int { storage.count }
 
-    package func makeIterator() -> AnyIterator<(key: ByteString, value: JSONValue)> {
-        var iterator = storage.makeIterator()
-        return AnyIterator { iterator.next().map { ($0.key, $0.value) } }
+    package func makeIterator() -> Iterator { Iterator(members: storage.makeIterator()) }
+
+    package struct Iterator: IteratorProtocol {
+        fileprivate var members: IndexingIterator<[Member]>
+
+        package mutating func next() -> (key: ByteString, value: JSONValue)? {
+            members.next().map { ($0.key, $0.value) }
+        }
     }
 
     package var canonicalBytes: [UInt8] { JSONValue.object(self).canonicalBytes }

@@ -152,28 +152,51 @@ struct JSONParser {
         let digits = position - firstDigit
         guard digits > 0, digits == 1 || base[firstDigit] != UInt8(ascii: "0") else { throw error(.invalidNumber) }
         var tag = JSONNode.Tag.integer
+        var exponent = 0
         if position < count, base[position] == UInt8(ascii: ".") {
             tag = JSONNode.Tag.number
             position &+= 1
-            try readDigits()
+            try skipDigits()
         }
         if position < count, base[position] | 0x20 == UInt8(ascii: "e") {
             tag = JSONNode.Tag.number
             position &+= 1
-            if position < count, base[position] == UInt8(ascii: "+") || base[position] == UInt8(ascii: "-") { position &+= 1 }
-            try readDigits()
+            exponent = try readExponent()
         }
         if case .strict = limits.numbers {
             guard tag == JSONNode.Tag.integer else { throw JSONError(reason: .floatNotAllowed, offset: start) }
             guard digits <= 16, magnitude < 1 << 53 else { throw JSONError(reason: .integerOutOfRange, offset: start) }
         }
+        // Less than 10^308 fits a double; what is near the edge is tried.
+        guard digits &+ exponent <= 308 || isFiniteNumber(from: start) else { throw JSONError(reason: .invalidNumber, offset: start) }
         appendScalar(from: start, info: tag)
     }
 
-    private mutating func readDigits() throws(JSONError) {
+    /// Whether the number that ends here fits a double.
+    private func isFiniteNumber(from start: Int) -> Bool {
+        Double(String(decoding: UnsafeBufferPointer(rebasing: text[start..<position]), as: UTF8.self))?.isFinite == true
+    }
+
+    private mutating func skipDigits() throws(JSONError) {
         let start = position
         while position < count, base[position] &- UInt8(ascii: "0") <= 9 { position &+= 1 }
         guard position > start else { throw error(.invalidNumber) }
+    }
+
+    /// What follows the `e`; no longer exact where it is greater than any text is long.
+    private mutating func readExponent() throws(JSONError) -> Int {
+        var isNegative = false
+        if position < count, base[position] == UInt8(ascii: "+") || base[position] == UInt8(ascii: "-") {
+            isNegative = base[position] == UInt8(ascii: "-")
+            position &+= 1
+        }
+        let start = position
+        try skipDigits()
+        var exponent = 0
+        for digit in text[start..<position] where exponent < JSONTape.byteLimit {
+            exponent = exponent &* 10 &+ Int(digit &- UInt8(ascii: "0"))
+        }
+        return isNegative ? -exponent : exponent
     }
 
     // MARK: The tape and the text

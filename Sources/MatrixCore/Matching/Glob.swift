@@ -4,21 +4,20 @@
 /// part of a text between word boundaries.
 ///
 /// Text is compared by Unicode scalars in lower case. The pieces between the asterisks are searched one after the other and
-/// each at its leftmost place, which is always right because an asterisk takes whatever lies between: the cost is bounded by
-/// the product of the two lengths, whatever the pattern.
+/// each at its leftmost place, which is always right because an asterisk takes whatever lies between: nothing is tried twice.
 package struct Glob: Sendable, Hashable {
     /// The pattern in pieces between its asterisks; one piece where there is no asterisk.
-    private let pieces: [[UInt32]]
-    /// `?`, outside of Unicode.
-    private static let anyScalar = UInt32.max
+    private let pieces: [GlobPiece]
 
     package init(_ pattern: String) {
-        var pieces: [[UInt32]] = [[]]
+        var pieces = [GlobPiece()]
         for scalar in pattern.lowercased().unicodeScalars {
             switch scalar {
-            case "*": pieces.append([])
-            case "?": pieces[pieces.count - 1].append(Self.anyScalar)
-            default: pieces[pieces.count - 1].append(scalar.value)
+            case "*":
+                // Several asterisks in a row mean one.
+                if pieces.count == 1 || pieces[pieces.count - 1].count > 0 { pieces.append(GlobPiece()) }
+            case "?": pieces[pieces.count - 1].scalars.append(GlobPiece.anyScalar)
+            default: pieces[pieces.count - 1].scalars.append(scalar.value)
             }
         }
         self.pieces = pieces
@@ -26,66 +25,49 @@ package struct Glob: Sendable, Hashable {
 
     /// A pattern that means `text` itself, asterisks and question marks included.
     package init(literal text: String) {
-        pieces = [LowercasedText(text).scalars]
+        pieces = [GlobPiece(scalars: LowercasedText(text).scalars)]
     }
 
     /// Whether the whole of `text` matches.
     package func matches(_ text: LowercasedText) -> Bool {
-        let text = text.scalars[...]
+        let text = text.scalars
         guard pieces.count > 1, let first = pieces.first, let last = pieces.last else {
-            return pieces[0].count == text.count && Self.piece(pieces[0], standsAt: 0, in: text)
+            return pieces[0].count == text.count && pieces[0].stands(at: 0, in: text, upTo: text.count)
         }
-        guard first.count + last.count <= text.count,
-            Self.piece(first, standsAt: 0, in: text),
-            Self.piece(last, standsAt: text.count - last.count, in: text)
-        else { return false }
-        return Self.end(of: pieces.dropFirst().dropLast(), in: text[first.count..<(text.count - last.count)]) != nil
+        let end = text.count - last.count
+        guard first.count <= end, first.stands(at: 0, in: text, upTo: end), last.stands(at: end, in: text, upTo: text.count) else {
+            return false
+        }
+        return Self.end(of: pieces.dropFirst().dropLast(), in: text, from: first.count, upTo: end) != nil
     }
 
     /// Whether a part of `text` matches that starts and ends at a word boundary. Client-Server API §Push Rules, `event_match`.
     ///
     /// Word boundaries are the ends of the text and all places but those between two of `[A-Za-z0-9_]`.
     package func matchesWords(of text: LowercasedText) -> Bool {
-        let text = text.scalars[...]
+        let text = text.scalars
         guard pieces.count > 1, let first = pieces.first, let last = pieces.last else {
-            return Self.places(of: pieces[0], in: text, from: 0).contains { start in
-                Self.isBoundary(start, in: text) && Self.isBoundary(start + pieces[0].count, in: text)
-            }
+            return pieces[0].firstPlace(in: text, from: 0, upTo: text.count) { place in
+                Self.isBoundary(place, in: text) && Self.isBoundary(place + pieces[0].count, in: text)
+            } != nil
         }
-        let start = Self.places(of: first, in: text, from: 0).first { Self.isBoundary($0, in: text) }
-        guard let start, let middleEnd = Self.end(of: pieces.dropFirst().dropLast(), in: text[(start + first.count)...]) else {
-            return false
-        }
-        return Self.places(of: last, in: text, from: middleEnd).contains { Self.isBoundary($0 + last.count, in: text) }
+        guard let start = first.firstPlace(in: text, from: 0, upTo: text.count, where: { Self.isBoundary($0, in: text) }),
+            let end = Self.end(of: pieces.dropFirst().dropLast(), in: text, from: start + first.count, upTo: text.count)
+        else { return false }
+        return last.firstPlace(in: text, from: end, upTo: text.count) { Self.isBoundary($0 + last.count, in: text) } != nil
     }
 
-    /// Where the last of `pieces` ends when they are found in this order in `text`.
-    private static func end(of pieces: ArraySlice<[UInt32]>, in text: ArraySlice<UInt32>) -> Int? {
-        var position = text.startIndex
+    /// Where the last of `pieces` ends when they are found in this order in `text[start..<end]`.
+    private static func end(of pieces: ArraySlice<GlobPiece>, in text: [UInt32], from start: Int, upTo end: Int) -> Int? {
+        var position = start
         for piece in pieces {
-            let places = position..<max(position, text.endIndex - piece.count + 1)
-            guard let place = places.first(where: { Self.piece(piece, standsAt: $0, in: text) }) else { return nil }
+            guard let place = piece.firstPlace(in: text, from: position, upTo: end) else { return nil }
             position = place + piece.count
         }
         return position
     }
 
-    /// The indices from `position` on at which `piece` stands.
-    private static func places(
-        of piece: [UInt32], in text: ArraySlice<UInt32>, from position: Int
-    ) -> LazyFilterSequence<Range<Int>> {
-        (position..<max(position, text.count - piece.count + 1)).lazy.filter { Self.piece(piece, standsAt: $0, in: text) }
-    }
-
-    private static func piece(_ piece: [UInt32], standsAt position: Int, in text: ArraySlice<UInt32>) -> Bool {
-        guard position + piece.count <= text.endIndex else { return false }
-        for offset in piece.indices where piece[offset] != anyScalar && piece[offset] != text[position + offset] {
-            return false
-        }
-        return true
-    }
-
-    private static func isBoundary(_ position: Int, in text: ArraySlice<UInt32>) -> Bool {
+    private static func isBoundary(_ position: Int, in text: [UInt32]) -> Bool {
         guard position > 0, position < text.count else { return true }
         return !isWordCharacter(text[position - 1]) || !isWordCharacter(text[position])
     }

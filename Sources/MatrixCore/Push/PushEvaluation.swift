@@ -8,6 +8,8 @@ package struct PushOutcome: Sendable, Hashable {
     package let highlights: Bool
     /// The tweaks for the push gateway.
     package let tweaks: JSONObject
+    /// The actions as the rule has them, but for the historical ones, which mean nothing.
+    package let actions: [JSONValue]
 
     /// No rule matched, or the one that did asks for nothing.
     package static let nothing = PushOutcome(actions: [])
@@ -27,6 +29,7 @@ package struct PushOutcome: Sendable, Hashable {
             }
         }
         self.notifies = notifies
+        self.actions = actions.filter { $0 != "dont_notify" && $0 != "coalesce" }
         self.tweaks = tweaks
         highlights = notifies && tweaks["highlight"] == true
     }

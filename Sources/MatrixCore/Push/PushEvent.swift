@@ -4,36 +4,75 @@
 ///
 /// Not `Sendable`: it fills in what conditions ask for as they ask, within one task.
 package final class PushEvent {
-    private let event: Event
+    package let sender: UserID
+    private let id: EventID
+    private let roomID: RoomID
+    private let eventType: ByteString
+    private let eventStateKey: ByteString?
+    private let source: Source
     private let memberCount: Int
     private let powerLevels: PowerLevels
+
+    /// Where the properties are that are not at hand.
+    private enum Source {
+        case pdu(Event)
+        case client(JSON)
+    }
 
     /// - Parameters:
     ///   - memberCount: how many users are joined to the room.
     ///   - powerLevels: those in force at the event.
     package init(_ event: Event, memberCount: Int, powerLevels: PowerLevels) {
-        self.event = event
+        sender = event.sender
+        id = event.id
+        roomID = event.roomID
+        eventType = event.type
+        eventStateKey = event.stateKey
+        source = .pdu(event)
         self.memberCount = memberCount
         self.powerLevels = powerLevels
     }
 
-    package var sender: UserID { event.sender }
+    /// An event in the form in which clients get it, without `room_id`.
+    ///
+    /// - Parameter json: the event's object.
+    package init(
+        json: JSON, id: EventID, roomID: RoomID, type: ByteString, stateKey: ByteString?, sender: UserID, memberCount: Int,
+        powerLevels: PowerLevels
+    ) {
+        self.sender = sender
+        self.id = id
+        self.roomID = roomID
+        eventType = type
+        eventStateKey = stateKey
+        source = .client(json)
+        self.memberCount = memberCount
+        self.powerLevels = powerLevels
+    }
 
-    private lazy var content: JSON = event.content()
-    private lazy var senderLevel = powerLevels.level(of: event.sender)
+    private lazy var content: JSON? =
+        switch source {
+        case .pdu(let event): event.content()
+        case .client(let json): json["content"]
+        }
+    private lazy var senderLevel = powerLevels.level(of: sender)
 
     // What most conditions match, in the form in which globs want it.
-    private lazy var type = LowercasedText(event.type.string)
-    private lazy var stateKey = event.stateKey.map { LowercasedText($0.string) }
-    private lazy var body = content["body"]?.string.map { LowercasedText($0) }
+    private lazy var type = LowercasedText(eventType.string)
+    private lazy var stateKey = eventStateKey.map { LowercasedText($0.string) }
+    private lazy var body = content?["body"]?.string.map { LowercasedText($0) }
 
     /// The whole event, for conditions on properties that are neither well known nor in the content.
     private lazy var document: JSON? = {
-        do {
-            return try event.document()
-        } catch {
-            // An `Event` holds JSON that was parsed before. Should it not parse, it has none of these properties.
-            return nil
+        switch source {
+        case .client(let json): return json
+        case .pdu(let event):
+            do {
+                return try event.document()
+            } catch {
+                // An `Event` holds JSON that was parsed before. Should it not parse, it has none of these properties.
+                return nil
+            }
         }
     }()
 
@@ -46,6 +85,9 @@ package final class PushEvent {
             return body.map { glob.matchesWords(of: $0) } ?? false
         case .eventMatch(let property, let glob):
             return text(of: property).map { glob.matches($0) } ?? false
+        case .eventPropertyIs(.roomID, .string(let text)):
+            // The form for clients has no `room_id`.
+            return roomID.text == ByteString(text)
         case .eventPropertyIs(let property, let value):
             return json(of: property).map { Self.is($0, value) } ?? false
         case .eventPropertyContains(let property, let value):
@@ -67,9 +109,9 @@ package final class PushEvent {
         switch property {
         case .type: type
         case .stateKey: stateKey
-        case .sender: LowercasedText(event.sender.string)
-        case .roomID: LowercasedText(event.roomID.string)
-        case .eventID: LowercasedText(event.id.string)
+        case .sender: LowercasedText(sender.string)
+        case .roomID: LowercasedText(roomID.string)
+        case .eventID: LowercasedText(id.string)
         case .body: body
         case .content, .other: json(of: property)?.string.map { LowercasedText($0) }
         }
@@ -82,8 +124,8 @@ package final class PushEvent {
         case .sender: document?["sender"]
         case .roomID: document?["room_id"]
         case .eventID: document?["event_id"]
-        case .body: content["body"]
-        case .content(let names): PropertyPath.value(at: names, in: content)
+        case .body: content?["body"]
+        case .content(let names): content.flatMap { PropertyPath.value(at: names, in: $0) }
         case .other(let path): document.flatMap { path.value(in: $0) }
         }
     }

@@ -44,8 +44,8 @@ package struct PushRule: Sendable, Hashable {
 // MARK: - The JSON of the API
 
 extension PushRule {
-    /// How long a pattern may be, in UTF-8 bytes. Matching takes at most the product of the lengths of pattern and text, so
-    /// that a rule of one user cannot keep the server busy.
+    /// How long a pattern may be, in UTF-8 bytes. Our own limit: the specification sets none, and a rule of one user must not
+    /// keep the server busy.
     package static let patternByteLimit = 1024
 
     /// The rule that a client describes in PUT /pushrules/global/{kind}/{ruleId}. It is enabled.

@@ -4,6 +4,8 @@
 package struct PushRuleset: Sendable, Hashable {
     /// By kind, then by importance, most important first.
     package let rules: [PushRule]
+    /// Whether an enabled rule looks for the user's display name.
+    package let usesDisplayName: Bool
 
     /// Merges what `user` changed into the rules that everybody has. `.m.rule.master` comes first, then for each kind the
     /// user's own rules before the server's.
@@ -22,6 +24,7 @@ package struct PushRuleset: Sendable, Hashable {
             rules += defaults.filter { $0.kind == kind }.map(changed)
         }
         self.rules = rules
+        usesDisplayName = rules.contains { $0.isEnabled && $0.conditions.contains { $0.test == .containsDisplayName } }
     }
 
     package func rule(_ kind: PushRule.Kind, _ id: ByteString) -> PushRule? {

@@ -24,8 +24,9 @@ package struct CreateEvent: Sendable, Hashable {
             creators.append(creator)
         }
         if version.creatorsHaveInfinitePower, let additional = content["additional_creators"] {
+            var seen = Set(creators)
             for element in additional.elements {
-                guard let text = element.string, let creator = UserID(valid: text), !creators.contains(creator) else { continue }
+                guard let text = element.string, let creator = UserID(valid: text), seen.insert(creator).inserted else { continue }
                 creators.append(creator)
             }
         }

@@ -20,6 +20,9 @@ extension StateKey: CustomStringConvertible {
 }
 
 extension StateKey {
+    /// The type of the events that say who is in a room.
+    package static let memberType: ByteString = "m.room.member"
+
     package static let create = StateKey(type: "m.room.create")
     package static let powerLevels = StateKey(type: "m.room.power_levels")
     package static let joinRules = StateKey(type: "m.room.join_rules")
@@ -36,7 +39,7 @@ extension StateKey {
 
     /// The membership of `user`.
     package static func member(_ user: UserID) -> StateKey {
-        StateKey(type: "m.room.member", stateKey: user.text)
+        StateKey(type: memberType, stateKey: user.text)
     }
 
     /// The third-party invite that waits under `token`.

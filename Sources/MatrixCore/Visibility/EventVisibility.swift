@@ -49,13 +49,13 @@ package struct VisibilityContext: Sendable, Hashable {
 
     /// Whether the viewer's own `m.room.member` event may be seen: the membership before or after it must allow it.
     ///
-    /// A user who declines or loses an invite sees that event whatever the setting, because otherwise the invite would stay
-    /// in their list for ever.
+    /// A user sees their invite, and how an invite or a knock of theirs ended, whatever the setting: otherwise it would stay in their
+    /// list for ever.
     package func showsOwnChange(to newMembership: Membership) -> Bool {
         if showsOtherEvents || isVisible(visibility: visibility, membership: newMembership, joinedSince: joinedSince) {
             return true
         }
-        return membership == .invite && (newMembership == .leave || newMembership == .ban)
+        return newMembership == .invite || membership == .invite || membership == .knock
     }
 
     /// Whether `event` may be seen.

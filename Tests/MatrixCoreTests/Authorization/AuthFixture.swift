@@ -68,7 +68,8 @@ struct AuthFixture {
 
     static func build(_ draft: EventDraft, room: RoomID?, version: RoomVersion, prev: [EventID]) throws -> Event {
         try Event.build(
-            draft, roomID: room, version: version, prevEvents: prev, authEvents: [], depth: 1,
+            draft, roomID: room, version: version, prevEvents: prev, authEvents: [],
+            referenceHashes: Dictionary(uniqueKeysWithValues: prev.map { ($0, "hash") }), depth: 1,
             originServerTimestamp: Timestamp(milliseconds: 1), origin: ServerName(parsing: "a.example"), key: key)
     }
 
@@ -90,16 +91,24 @@ struct AuthCase: Sendable, CustomTestStringConvertible {
     let given: @Sendable (inout AuthFixture) throws -> Void
     let when: @Sendable (AuthFixture) throws -> Event
     /// `nil` when the event is allowed.
-    let refusedBy: String?
+    private var refusedBy: @Sendable (RoomVersion) -> String?
 
     init(
         _ sentence: String, refusedBy: String?, given: @escaping @Sendable (inout AuthFixture) throws -> Void = { _ in },
         when: @escaping @Sendable (AuthFixture) throws -> Event
     ) {
         self.sentence = sentence
-        self.refusedBy = refusedBy
+        self.refusedBy = { _ in refusedBy }
         self.given = given
         self.when = when
+    }
+
+    /// The same where the room version has the trait; where it has not, `rule` refuses the event, or nothing does.
+    func unless(_ trait: @escaping @Sendable (RoomVersion) -> Bool, _ rule: String?) -> AuthCase {
+        var other = self
+        let refusedBy = refusedBy
+        other.refusedBy = { version in trait(version) ? refusedBy(version) : rule }
+        return other
     }
 
     var testDescription: String { sentence }
@@ -111,12 +120,8 @@ struct AuthCase: Sendable, CustomTestStringConvertible {
         return room.refusal(of: try when(room))
     }
 
-    /// ``refusedBy`` as room versions 10 and 11 number it: they lack rule 2 and rule 10.4.
+    /// The expected rule as the text of `version` numbers it.
     func refusedBy(in version: RoomVersion) -> String? {
-        guard let refusedBy, !version.createEventDecidesRoomID else { return refusedBy }
-        var parts = refusedBy.split(separator: ".").compactMap { Int($0) }
-        if parts[0] == 10, parts.count > 1, parts[1] > 4 { parts[1] -= 1 }
-        if parts[0] > 2 { parts[0] -= 1 }
-        return parts.map(String.init).joined(separator: ".")
+        refusedBy(version).flatMap { AuthRuleNumbers.number($0, in: version) ?? "a rule that the version lacks: \($0)" }
     }
 }

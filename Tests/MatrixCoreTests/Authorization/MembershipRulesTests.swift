@@ -8,7 +8,7 @@ struct MembershipRulesTests {
         #expect(try line.refusal(in: version) == line.refusedBy(in: version))
     }
 
-    static let cases: [AuthCase] = joins + restrictedJoins + invites + leaves + bans + knocks + malformed
+    static let cases: [AuthCase] = joins + restrictedJoins + invites + leaves + bans + knocks + malformed + unfederated
 
     private static func member(
         _ user: String, _ membership: String, by sender: String, _ more: JSONObject = [:]
@@ -56,7 +56,8 @@ struct MembershipRulesTests {
             "an invited user joins a room of the join rule knock", refusedBy: nil,
             given: {
                 try $0.setJoinRule("knock"); try $0.setMember(bob, "invite")
-            }, when: member(bob, "join", by: bob)),
+            }, when: member(bob, "join", by: bob)
+        ).unless({ $0.knocking }, "5.3.7"),
         AuthCase(
             "anybody joins a public room", refusedBy: nil, given: { try $0.setJoinRule("public") }, when: member(bob, "join", by: bob)),
         AuthCase(
@@ -97,7 +98,7 @@ struct MembershipRulesTests {
                 "\(rule): what is no user id authorises nobody", refusedBy: "5.3.5.2",
                 given: { try $0.setJoinRule(rule) },
                 when: member(bob, "join", by: bob, ["join_authorised_via_users_server": 7])),
-        ]
+        ].map { line in line.unless({ rule == "restricted" ? $0.restrictedJoins : $0.knockRestricted }, "5.3.7") }
     }
 
     static let invites = [
@@ -126,7 +127,8 @@ struct MembershipRulesTests {
             "an invited user declines", refusedBy: nil, given: { try $0.setMember(bob, "invite") }, when: member(bob, "leave", by: bob)),
         AuthCase(
             "a user takes their knock back", refusedBy: nil, given: { try $0.setMember(bob, "knock") },
-            when: member(bob, "leave", by: bob)),
+            when: member(bob, "leave", by: bob)
+        ).unless({ $0.knocking }, "5.5.1"),
         AuthCase("who is not in the room cannot leave", refusedBy: "5.5.1", when: member(bob, "leave", by: bob)),
         AuthCase(
             "a banned user cannot unban themselves by leaving", refusedBy: "5.5.1", given: { try $0.setMember(bob, "ban") },
@@ -167,7 +169,8 @@ struct MembershipRulesTests {
             when: member(bob, "knock", by: bob)),
         AuthCase(
             "a user knocks at a room of the join rule knock_restricted", refusedBy: nil,
-            given: { try $0.setJoinRule("knock_restricted") }, when: member(bob, "knock", by: bob)),
+            given: { try $0.setJoinRule("knock_restricted") }, when: member(bob, "knock", by: bob)
+        ).unless({ $0.knockRestricted }, "5.7.1"),
         AuthCase("nobody knocks at a room that is by invite only", refusedBy: "5.7.1", when: member(bob, "knock", by: bob)),
         AuthCase(
             "nobody knocks at a public room", refusedBy: "5.7.1", given: { try $0.setJoinRule("public") },
@@ -193,7 +196,17 @@ struct MembershipRulesTests {
                 try $0.setJoinRule("knock"); try $0.setMember(bob, "knock")
             },
             when: member(bob, "knock", by: bob, ["reason": "please"])),
-    ]
+    ].map { $0.unless({ $0.knocking }, "5.8") }
+
+    /// The other servers' reading of rule 4: neither sender nor target is of another server.
+    static let unfederated = ["invite", "ban", "leave"].map { membership in
+        AuthCase(
+            "a user of another server is no subject of \(membership) in a room that is not federated", refusedBy: "4",
+            given: { room in
+                room = try AuthFixture(room.version, create: ["m.federate": false])
+                try room.setMember(bob, membership == "leave" ? "ban" : "leave")
+            }, when: member(bob, membership, by: admin))
+    }
 
     static let malformed = [
         AuthCase("a membership event needs a state key", refusedBy: "5.1") { room in

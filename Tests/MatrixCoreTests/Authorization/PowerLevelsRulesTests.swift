@@ -44,13 +44,20 @@ struct PowerLevelsRulesTests {
             to: ["events": ["org.example.high": 50, "m.room.tombstone": 100, "m.room.name": 75]]),
         change(
             "a moderator lowers no notification's level from above their own", refusedBy: "10.7.1",
-            from: ["notifications": ["room": 75]], to: ["notifications": ["room": 0]]),
-        change("a moderator raises no notification's level above their own", refusedBy: "10.8.1", to: ["notifications": ["room": 75]]),
-        change("an integer must be an integer: no string", refusedBy: "10.1", by: "@admin:a.example", to: ["kick": "50"]),
-        change("an integer must be an integer: no null", refusedBy: "10.1", by: "@admin:a.example", to: ["kick": .array([])]),
-        change("the events are an object of integers", refusedBy: "10.2", by: "@admin:a.example", to: ["events": ["a": "1"]]),
-        change("the notifications are an object", refusedBy: "10.2", by: "@admin:a.example", to: ["notifications": 50]),
-        change("the users are an object of integers", refusedBy: "10.3", by: "@admin:a.example", to: ["users": ["@b:b.example": "1"]]),
+            from: ["notifications": ["room": 75]], to: ["notifications": ["room": 0]]
+        ).unless({ $0.limitsNotificationLevels }, nil),
+        change("a moderator raises no notification's level above their own", refusedBy: "10.8.1", to: ["notifications": ["room": 75]])
+            .unless({ $0.limitsNotificationLevels }, nil),
+        change("an integer must be an integer: no string", refusedBy: "10.1", by: "@admin:a.example", to: ["kick": "50"])
+            .unless({ $0.integerPowerLevels }, nil),
+        change("an integer must be an integer: no null", refusedBy: "10.1", by: "@admin:a.example", to: ["kick": .array([])])
+            .unless({ $0.integerPowerLevels }, "10.6"),
+        change("the events are an object of integers", refusedBy: "10.2", by: "@admin:a.example", to: ["events": ["a": "1"]])
+            .unless({ $0.integerPowerLevels }, nil),
+        change("the notifications are an object", refusedBy: "10.2", by: "@admin:a.example", to: ["notifications": 50])
+            .unless({ $0.integerPowerLevels }, "10.7").unless({ $0.limitsNotificationLevels }, nil),
+        change("the users are an object of integers", refusedBy: "10.3", by: "@admin:a.example", to: ["users": ["@b:b.example": "1"]])
+            .unless({ $0.integerPowerLevels }, "10.9.1"),
         change("the users are user ids", refusedBy: "10.3", by: "@admin:a.example", to: ["users": ["b": 1]]),
         change("the users are an object", refusedBy: "10.3", by: "@admin:a.example", to: ["users": []]),
         change("who lacks the power for the event gets no further", refusedBy: "8", by: "@alice:a.example", to: [:]),

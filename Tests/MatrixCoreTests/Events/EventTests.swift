@@ -5,12 +5,7 @@ import Testing
 
 @Suite("Events")
 struct EventTests {
-    private static let hash = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
-    private static let pdu: JSONObject = [
-        "type": "m.room.message", "sender": "@a:domain", "room_id": "!x:domain", "content": ["body": "x", "msgtype": "m.text"],
-        "depth": 3, "origin_server_ts": 1_000_000, "prev_events": [.string("$" + hash)], "auth_events": [.string("$" + hash)],
-        "hashes": ["sha256": "AAAA"], "signatures": ["domain": ["ed25519:1": "AAAA"]],
-    ]
+    private static let pdu = PDU.object(.v11)
 
     @Test(
         "the specification's vectors of signed events",
@@ -34,14 +29,13 @@ struct EventTests {
         var hashed = JSONObject(json)
         hashed["hashes"] = ["sha256": .string(contentHash)]
         let pdu = try JSONDocument(parsing: hashed.canonicalBytes).root
-        // The vectors are of room version 1, whose redaction keeps of these events what that of version 10 keeps.
-        let signed = Event.signedBytes(of: pdu, version: .v10)
+        let signed = Event.signedBytes(of: pdu, version: .v1)
         #expect(try SpecificationKey.key().sign(signed) == signature)
     }
 
     @Test("an event keeps its bytes as canonical JSON and its fields beside them", arguments: RoomVersion.all)
     func parsing(version: RoomVersion) throws {
-        var object = Self.pdu
+        var object = PDU.object(version)
         object["unsigned"] = ["age": 5]
         object["state_key"] = "k"
         let event = try Event(parsing: object.canonicalBytes, version: version)
@@ -50,12 +44,13 @@ struct EventTests {
         #expect(event.type == "m.room.message")
         #expect(event.stateKey == "k")
         #expect(event.sender == UserID(trusted: "@a:domain"))
-        #expect(event.roomID == RoomID(trusted: "!x:domain"))
+        #expect(event.roomID == PDU.room)
         #expect(event.depth == 3)
         #expect(event.originServerTimestamp == Timestamp(milliseconds: 1_000_000))
-        #expect(event.prevEvents == [EventID(trusted: "$" + Self.hash)])
+        #expect(event.prevEvents == [PDU.previous(version)])
+        #expect(event.authEvents == [PDU.previous(version)])
         #expect(event.content()["body"]?.string == "x")
-        #expect(event.id.string.utf8.count == 44)
+        #expect(version.eventFormat == .explicitIDs ? event.id.string == "$e:domain" : event.id.string.utf8.count == 44)
         let stored = try Event(trusted: event.json, id: event.id, version: version)
         #expect(stored.json == event.json)
         #expect(try stored.redacted().id == event.id)
@@ -117,7 +112,7 @@ struct EventTests {
 
     @Test("more links than the specification allows are refused")
     func linkLimits() throws {
-        let link = JSONValue.string("$" + Self.hash)
+        let link = JSONValue.string(PDU.previous(.v11).string)
         for (key, limit) in [("prev_events", 20), ("auth_events", 10)] {
             var object = Self.pdu
             object[key] = .array(Array(repeating: link, count: limit))

@@ -109,6 +109,76 @@ struct IdentifierTests {
         #expect(throws: IdentifierError.self) { try DeviceID(parsing: "") }
     }
 
+    @Test("an event ID of room versions 1 and 2 names a server")
+    func eventIDServers() throws {
+        #expect(try EventID(parsing: "$abc:example.org:80").server == ServerName(trusted: "example.org:80"))
+        #expect(try EventID(parsing: "$acR1l0raoZnm60CBwAVgqbZqoO/mYU81xysh1u7XcJk").server == nil)
+        #expect(EventID(localpart: "a", server: ServerName(trusted: "b")).string == "$a:b")
+    }
+
+    @Test("identifiers in the keys of old events may be longer in bytes, never in code points")
+    func codePoints() throws {
+        let text = "@" + String(repeating: "é", count: 252) + ":x"
+        #expect(text.unicodeScalars.count == 255)
+        #expect(throws: IdentifierError(subject: "user ID", reason: .tooLong)) { try UserID(parsing: text) }
+        #expect(try UserID(parsing: text, lengthIn: .codePoints).string == text)
+        #expect(throws: IdentifierError.self) { try UserID(parsing: "@é" + text.dropFirst(), lengthIn: .codePoints) }
+        #expect(throws: IdentifierError.self) { try RoomID(parsing: "!é" + text.dropFirst(), lengthIn: .codePoints) }
+        #expect(throws: IdentifierError.self) { try EventID(parsing: "$é" + text.dropFirst(), lengthIn: .codePoints) }
+    }
+
+    @Test(
+        "content URIs name a server and a media ID",
+        arguments: [
+            ("mxc://example.org/abc_DEF-123", "example.org", "abc_DEF-123"), ("mxc://[::1]:80/a", "[::1]:80", "a"),
+            ("mxc://1.2.3.4/x", "1.2.3.4", "x"),
+        ])
+    func contentURIs(text: String, server: String, mediaID: String) throws {
+        let uri = try ContentURI(parsing: text)
+        #expect(uri.server == ServerName(trusted: server))
+        #expect(uri.mediaID == mediaID)
+        #expect(ContentURI(server: uri.server, mediaID: mediaID) == uri)
+    }
+
+    @Test(
+        "what is no content URI is refused with the reason",
+        arguments: [
+            ("", IdentifierError.Reason.empty), ("http://example.org/a", .wrongScheme), ("MXC://example.org/a", .wrongScheme),
+            ("mxc:/example.org/a", .wrongScheme), ("mxc://", .missingServerName), ("mxc:///a", .missingServerName),
+            ("mxc://exa mple/a", .invalidServerName), ("mxc://127.0.0.1/../../../some_service/etc/passwd", .invalidCharacter),
+            ("mxc://a", .missingMediaID), ("mxc://a/", .missingMediaID), ("mxc://a/b/c", .invalidCharacter),
+            ("mxc://a/..", .invalidCharacter), ("mxc://a/b?c", .invalidCharacter), ("mxc://a/b#c", .invalidCharacter),
+            ("mxc://a/é", .invalidCharacter), ("mxc://a/" + String(repeating: "a", count: 256), .tooLong),
+        ])
+    func badContentURIs(text: String, reason: IdentifierError.Reason) {
+        #expect(throws: IdentifierError(subject: "content URI", reason: reason)) { try ContentURI(parsing: text) }
+    }
+
+    @Test(
+        "key IDs name an algorithm and a key",
+        arguments: [
+            ("ed25519:a_AbCd", "ed25519", "a_AbCd", true), ("ed25519:auto", "ed25519", "auto", true),
+            ("curve25519:JLAFKJWSCS", "curve25519", "JLAFKJWSCS", false), ("ed25519:a:b", "ed25519", "a:b", false),
+            ("ed25519:a-b", "ed25519", "a-b", false),
+        ])
+    func keyIDs(text: String, algorithm: String, name: String, isServerKey: Bool) throws {
+        let id = try KeyID(parsing: text)
+        #expect(id.algorithm == ByteString(algorithm))
+        #expect(id.name == ByteString(name))
+        #expect(id.isServerKey == isServerKey)
+        #expect(KeyID(algorithm: algorithm, name: name) == id)
+    }
+
+    @Test(
+        "what is no key ID is refused with the reason",
+        arguments: [
+            ("", IdentifierError.Reason.empty), ("ed25519", .missingAlgorithm), (":a", .missingAlgorithm), ("ed25519:", .empty),
+            ("ed25519:\u{0}", .invalidCharacter), ("ed25519:" + String(repeating: "a", count: 250), .tooLong),
+        ])
+    func badKeyIDs(text: String, reason: IdentifierError.Reason) {
+        #expect(throws: IdentifierError(subject: "key ID", reason: reason)) { try KeyID(parsing: text) }
+    }
+
     @Test("identifiers that look alike but differ in bytes are different, also as keys")
     func bytewise() throws {
         let composed = try UserID(parsing: "@\u{E9}:example.org")

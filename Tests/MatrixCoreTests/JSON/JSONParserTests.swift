@@ -71,16 +71,6 @@ struct JSONParserTests {
         #expect(ByteString(try #require(try parse(text).string)) == ByteString(expected))
     }
 
-    @Test("a hundred levels are read, a hundred and one refused")
-    func depth() throws {
-        #expect(try parse(String(repeating: "[", count: 100) + String(repeating: "]", count: 100)).count == 1)
-        #expect(throws: JSONError(reason: .tooDeep, offset: 100)) {
-            try parse(String(repeating: "[", count: 101) + String(repeating: "]", count: 101))
-        }
-        #expect(throws: JSONError.self) { try parse(String(repeating: "{\"a\":", count: 100_000)) }
-        #expect(throws: JSONError.self) { try parse(String(repeating: "[", count: 1_000_000)) }
-    }
-
     @Test(
         "an event of a strict room version holds integers of canonical JSON only",
         arguments: [

@@ -4,17 +4,20 @@
 /// one; when that has filled half the capacity it becomes the old one, and what was not used since is dropped.
 /// That is nearly least-recently-used order without a list to maintain on each read.
 package struct RecentCache<Key: Hashable, Value> {
-    private var young: [Key: Value] = [:]
-    private var old: [Key: Value] = [:]
-    private let generationSize: Int
+    @usableFromInline var young: [Key: Value] = [:]
+    @usableFromInline var old: [Key: Value] = [:]
+    @usableFromInline let generationSize: Int
 
+    @inlinable
     package init(capacity: Int) {
         generationSize = max(1, capacity / 2)
     }
 
+    @inlinable
     package var count: Int { young.count + old.count }
 
     /// The value of `key`, which counts as a use.
+    @inlinable
     package mutating func value(for key: Key) -> Value? {
         if let value = young[key] { return value }
         guard let value = old.removeValue(forKey: key) else { return nil }
@@ -22,6 +25,7 @@ package struct RecentCache<Key: Hashable, Value> {
         return value
     }
 
+    @inlinable
     package mutating func insert(_ value: Value, for key: Key) {
         old.removeValue(forKey: key)
         if young.count >= generationSize, young[key] == nil {
@@ -31,11 +35,13 @@ package struct RecentCache<Key: Hashable, Value> {
         young[key] = value
     }
 
+    @inlinable
     package mutating func remove(_ key: Key) {
         young.removeValue(forKey: key)
         old.removeValue(forKey: key)
     }
 
+    @inlinable
     package mutating func removeAll(where isGone: (Value) -> Bool) {
         young = young.filter { !isGone($0.value) }
         old = old.filter { !isGone($0.value) }
