@@ -16,7 +16,9 @@ package struct ServerConfiguration: Sendable {
     package var tlsCertificatePath: String?
     package var tlsPrivateKeyPath: String?
     package var defaultRoomVersion: RoomVersion = .v12
-    package var presenceEnabled = true
+    package var presence = PresenceConfiguration()
+    /// `max_event_delay_duration`: how long an event may be delayed (MSC4140); zero for not at all.
+    package var maxEventDelay = Duration.zero
     package var requireAuthForProfileRequests = false
     package var limitProfileRequestsToUsersWhoShareRooms = false
     package var allowPublicRoomsWithoutAuth = false
@@ -57,6 +59,8 @@ package struct ServerConfiguration: Sendable {
     /// `password_config.pepper`: appended to a password before it is hashed.
     package var passwordPepper = ""
     package var passwordLoginEnabled = true
+    /// `password_config.policy`.
+    package var passwordPolicy = PasswordPolicy()
     /// How long an access token without refresh is valid; nil: until logout.
     package var sessionLifetime: Duration?
     package var refreshableAccessTokenLifetime: Duration = .seconds(300)
@@ -70,11 +74,30 @@ package struct ServerConfiguration: Sendable {
 
     package var encryptionEnabledByDefault: EncryptionDefault = .off
     package var forgetRoomsOnLeave = false
+    /// `exclude_rooms_from_sync`: rooms that no sync shows.
+    package var roomsExcludedFromSync: Set<RoomID> = []
     package var requireMembershipForAliases = true
     package var blockNonAdminInvites = false
+    package var aliasCreationRules = [DirectoryRule(isAllowing: true)]
+    /// Nobody publishes rooms where nothing is said.
+    package var roomListPublicationRules: [DirectoryRule] = []
+    package var enableRoomListSearch = true
+    package var userDirectory = UserDirectoryOptions()
+    package var turn = TurnOptions()
+    package var wellKnown = WellKnownOptions()
+
+    // MARK: Features
+
+    package var enableSearch = true
+    /// `matrix_rtc.transports`: what calls of many may go over (MSC4143).
+    package var rtcTransports: [JSONValue] = []
+    /// `experimental_features.msc3720_enabled`: users may ask whether accounts exist.
+    package var tellsAccountStatus = false
 
     package var rateLimits = RateLimits()
     package var budgets = Budgets()
+    package var outbound = OutboundConfiguration()
+    package var federation = FederationConfiguration()
 
     // MARK: Operation
 

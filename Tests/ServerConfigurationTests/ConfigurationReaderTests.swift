@@ -78,7 +78,7 @@ import Testing
         #expect(configuration.signingKeyPath == "/etc/matrix/example.com.signing.key")
         #expect(configuration.bcryptRounds == 12)
         #expect(configuration.defaultRoomVersion == .v12)
-        #expect(configuration.presenceEnabled && !configuration.enableRegistration)
+        #expect(configuration.presence.mode == .enabled && !configuration.enableRegistration)
         #expect(configuration.rateLimits.message == RateLimit(0.2, 10))
         #expect(configuration.rateLimits.login.failedAttempts == RateLimit(0.17, 3))
         #expect(configuration.refreshableAccessTokenLifetime == .seconds(300))

@@ -13,6 +13,11 @@ enum ConfigurationChecks {
                     at: SourceLocation(file: file, line: 0), option: "database",
                     "is required: found nothing, expected name: sqlite3 or name: psycopg2 with args"))
         }
+        if configuration.presence.idleTimeout <= configuration.presence.lastActiveGranularity {
+            problems.append(
+                ConfigurationProblem(
+                    at: location(of: "presence"), option: "presence.idle_timeout", "must be longer than presence.last_active_granularity"))
+        }
         if configuration.listeners.contains(where: \.tls) {
             for (option, path) in [
                 ("tls_certificate_path", configuration.tlsCertificatePath), ("tls_private_key_path", configuration.tlsPrivateKeyPath),
@@ -27,6 +32,15 @@ enum ConfigurationChecks {
                     problems.append(ConfigurationProblem(at: location(of: option), option: option, "the file \(path) cannot be read"))
                 }
             }
+        }
+        let federation = configuration.federation
+        if !federation.verifiesCertificates,
+            let server = federation.keyServers.first(where: { $0.verifyKeys.isEmpty && !$0.acceptsKeysInsecurely })
+        {
+            problems.append(
+                ConfigurationProblem(
+                    at: location(of: "federation_verify_certificates"), option: "trusted_key_servers",
+                    "as certificates are not verified, \(server.name) needs verify_keys (or accept_keys_insecurely: true)"))
         }
         if configuration.enableRegistration, !configuration.enableRegistrationWithoutVerification,
             !entries.contains(where: {

@@ -13,7 +13,9 @@ package enum ConfigurationOptions {
         return all
     }()
 
-    static let built: [ConfigurationOption] = server + tls + storage + rateLimits + accounts + sessions + keys + rooms + operation
+    static let built: [ConfigurationOption] =
+        server + PresenceOptions.all + tls + storage + rateLimits + accounts + sessions + keys + rooms + directories + calls + discovery
+        + OutboundOptions.all + FederationOptions.all + FeatureOptions.all + operation
 
     private static let server: [ConfigurationOption] = [
         .custom("server_name") { _, _, _ in },  // read first: much depends on it
@@ -22,6 +24,7 @@ package enum ConfigurationOptions {
                 return reading.fail(node, option, expected: "an address that begins with https:// or http://")
             }
             reading.configuration.publicBaseURL = text.hasSuffix("/") ? text : text + "/"
+            reading.configuration.wellKnown.isClientServed = true
         },
         .string("web_client_location", \.webClientLocation),
         .string("pid_file", \.pidFile),
@@ -29,22 +32,9 @@ package enum ConfigurationOptions {
         .int("soft_file_limit", \.softFileLimit),
         .ignored("daemonize"), .ignored("print_pidfile"), .ignored("use_frozen_dicts"), .ignored("gc_thresholds"),
         .ignored("gc_min_interval"),
-        .section(
-            "presence",
-            [
-                .custom("enabled") { node, option, reading in
-                    switch node.value {
-                    case .bool(let enabled): reading.configuration.presenceEnabled = enabled
-                    case .string("untracked"): reading.configuration.presenceEnabled = false
-                    default: reading.fail(node, option, expected: "true, false or untracked")
-                    }
-                },
-                .notBuilt("include_offline_users_on_sync"), .notBuilt("local_activity_tracking"), .notBuilt("remote_activity_tracking"),
-                .notBuilt("last_active_granularity"), .notBuilt("sync_online_timeout"), .notBuilt("idle_timer"),
-                .notBuilt("presence_router"),
-            ]),
         .bool("require_auth_for_profile_requests", \.requireAuthForProfileRequests),
         .bool("limit_profile_requests_to_users_who_share_rooms", \.limitProfileRequestsToUsersWhoShareRooms),
+        .duration("max_event_delay_duration", \.maxEventDelay),
         .bool("allow_public_rooms_without_auth", \.allowPublicRoomsWithoutAuth),
         .bool("allow_public_rooms_over_federation", \.allowPublicRoomsOverFederation),
         .int("filter_timeline_limit", \.filterTimelineLimit, in: -1...100_000),
@@ -161,7 +151,17 @@ package enum ConfigurationOptions {
                         }
                     },
                     .string("pepper", \.passwordPepper),
-                    .notBuilt("localdb_enabled"), .notBuilt("policy"),
+                    .notBuilt("localdb_enabled"),
+                    .section(
+                        "policy",
+                        [
+                            .bool("enabled", \.passwordPolicy.isEnabled),
+                            .int("minimum_length", \.passwordPolicy.minimumLength),
+                            .bool("require_digit", \.passwordPolicy.requiresDigit),
+                            .bool("require_symbol", \.passwordPolicy.requiresSymbol),
+                            .bool("require_lowercase", \.passwordPolicy.requiresLowercase),
+                            .bool("require_uppercase", \.passwordPolicy.requiresUppercase),
+                        ]),
                 ]),
         ] + ConfigurationOption.secret("registration_shared_secret", \.registrationSharedSecret)
 

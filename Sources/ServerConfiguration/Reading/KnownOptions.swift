@@ -12,10 +12,10 @@ enum KnownOptions {
         (
             "Server",
             [
-                "user_agent_suffix", "serve_server_wellknown", "extra_well_known_client_content", "include_profile_data_on_invite",
-                "enable_search", "ip_range_blacklist", "ip_range_whitelist", "manhole", "manhole_settings", "http_proxy", "https_proxy",
+                "user_agent_suffix", "include_profile_data_on_invite",
+                "manhole", "manhole_settings", "http_proxy", "https_proxy",
                 "no_proxy_hosts", "matrix_authentication_service", "dummy_events_threshold", "delete_stale_devices_after", "email",
-                "max_event_delay_duration", "user_types",
+                "user_types",
             ]
         ),
         (
@@ -29,17 +29,9 @@ enum KnownOptions {
             ]
         ),
         (
-            "TLS",
-            [
-                "federation_verify_certificates", "federation_client_minimum_tls_version",
-                "federation_certificate_verification_whitelist", "federation_custom_ca_list",
-            ]
-        ),
-        (
             "Federation",
             [
-                "federation_domain_whitelist", "federation_whitelist_endpoint_enabled", "federation_metrics_domains",
-                "allow_profile_lookup_over_federation", "allow_device_name_lookup_over_federation", "federation",
+                "federation_whitelist_endpoint_enabled", "federation_metrics_domains",
             ]
         ),
         (
@@ -79,17 +71,10 @@ enum KnownOptions {
             ]
         ),
         (
-            "TURN",
-            [
-                "turn_uris", "turn_shared_secret", "turn_shared_secret_path", "turn_username", "turn_password", "turn_user_lifetime",
-                "turn_allow_guests", "matrix_rtc",
-            ]
-        ),
-        (
             "Registration",
             [
-                "registrations_require_3pid", "disable_msisdn_registration", "allowed_local_3pids", "enable_3pid_lookup",
-                "registration_requires_token", "default_identity_server", "account_threepid_delegates", "enable_3pid_changes",
+                "registrations_require_3pid", "disable_msisdn_registration", "allowed_local_3pids",
+                "registration_requires_token", "account_threepid_delegates", "enable_3pid_changes",
                 "autocreate_auto_join_rooms_federated", "autocreate_auto_join_room_preset", "auto_join_mxid_localpart",
                 "allow_underscore_prefixed_registration",
             ]
@@ -116,7 +101,7 @@ enum KnownOptions {
         (
             "Signing Keys",
             [
-                "trusted_key_servers", "key_server_signing_keys_path",
+                "key_server_signing_keys_path",
             ]
         ),
         (
@@ -134,9 +119,7 @@ enum KnownOptions {
         (
             "Rooms",
             [
-                "user_directory", "user_consent", "stats", "server_notices", "enable_room_list_search", "alias_creation_rules",
-                "room_list_publication_rules", "default_power_level_content_override", "exclude_rooms_from_sync",
-                "exclude_rooms_from_presence",
+                "user_consent", "stats", "server_notices", "default_power_level_content_override",
             ]
         ),
         (
@@ -176,10 +159,9 @@ enum KnownOptions {
         (
             "Not in the manual, or of older versions",
             [
-                "experimental_features", "federation_ip_range_blacklist", "use_insecure_ssl_client_just_for_testing_do_not_use",
                 "rc_profile", "rc_messages_per_second", "rc_message_burst_count", "federation_rc_window_size",
                 "federation_rc_sleep_limit", "federation_rc_sleep_delay", "federation_rc_reject_limit", "federation_rc_concurrent",
-                "enable_ephemeral_messages", "use_presence", "disable_registration", "password_providers", "spam_checker",
+                "enable_ephemeral_messages", "disable_registration", "password_providers", "spam_checker",
                 "third_party_event_rules", "uploads_path", "enable_group_creation", "metrics_port", "metrics_bind_host", "bind_port",
                 "unsecure_port", "bind_host", "no_tls", "account_validity", "tls_fingerprints", "acme", "perspectives",
                 "worker_log_file", "saml2_enabled", "cas_enabled", "jwt_enabled", "trust_identity_server_for_password_resets",

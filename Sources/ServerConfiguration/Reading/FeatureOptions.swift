@@ -1,0 +1,50 @@
+// The options that turn single features on or off.
+
+import MatrixCore
+
+enum FeatureOptions {
+    static let all: [ConfigurationOption] = [
+        .bool("enable_search", \.enableSearch),
+        .section("matrix_rtc", [.custom("transports", transports)]),
+        .custom("experimental_features", experiments),
+    ]
+
+    /// MSC4143: a list of mappings with `type`; those of type `livekit` say where the service is.
+    private static func transports(_ node: ConfigNode, _ option: String, _ reading: inout ConfigurationOption.Reading) {
+        guard let list = node.list else { return reading.fail(node, option, expected: "a list of transports") }
+        for (index, element) in list.enumerated() {
+            let path = "\(option)[\(index)]"
+            guard let transport = JSONValue(element), let type = transport["type"]?.string else {
+                reading.fail(element, path, expected: "a mapping with type")
+                continue
+            }
+            if type.utf8.elementsEqual("livekit".utf8), transport["livekit_service_url"]?.string?.isEmpty ?? true {
+                reading.fail(element, path, because: "a transport of type livekit needs livekit_service_url")
+            }
+            reading.configuration.rtcTransports.append(transport)
+        }
+    }
+
+    /// The experiments of Synapse that this server has, and that are not always on.
+    private static let switches: [(name: String, path: ConfigurationOption.Path<Bool>)] = [
+        ("msc3720_enabled", \.tellsAccountStatus)
+    ]
+
+    private static func experiments(_ node: ConfigNode, _ option: String, _ reading: inout ConfigurationOption.Reading) {
+        guard let entries = node.entries else { return reading.fail(node, option, expected: "a mapping") }
+        for entry in entries {
+            let path = "\(option).\(entry.key)"
+            guard let (_, setting) = switches.first(where: { $0.name.utf8.elementsEqual(entry.key.utf8) }) else {
+                // What is off in the file is off here.
+                if case .bool(false) = entry.node.value { continue }
+                reading.notBuilt.append(path)
+                continue
+            }
+            guard case .bool(let isOn) = entry.node.value else {
+                reading.fail(entry.node, path, expected: "true or false")
+                continue
+            }
+            reading.configuration[keyPath: setting] = isOn
+        }
+    }
+}
