@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "martlet_dns.h"
+
 /* Longest result of martlet_crypt, with its terminating NUL. */
 #define MARTLET_CRYPT_OUTPUT_SIZE 384
 

@@ -24,6 +24,9 @@ package protocol SQLConnection: AnyObject {
     /// Waits until everything enqueued has run.
     func flush() throws(DatabaseError)
 
+    /// What `within` is made of: no statement may take longer from now on; nil for what is usual.
+    func setTimeLimit(_ limit: Duration?) throws(DatabaseError)
+
     /// What `savepoint` is made of. `rollback` takes back everything since the savepoint was set and ends it.
     func setSavepoint() throws(DatabaseError)
     func releaseSavepoint() throws(DatabaseError)
@@ -71,5 +74,20 @@ extension SQLConnection {
             try rollbackToSavepoint()
             throw error
         }
+    }
+
+    /// Runs `body`, which only reads, and of which no statement may take longer than `limit`: one that does fails with `.timeout`.
+    package func within<T>(_ limit: Duration, _ body: () throws -> T) throws -> T {
+        try setTimeLimit(limit)
+        let result: T
+        do {
+            result = try body()
+        } catch {
+            // On a connection that is lost this fails too, and `error` says it.
+            try? setTimeLimit(nil)
+            throw error
+        }
+        try setTimeLimit(nil)
+        return result
     }
 }

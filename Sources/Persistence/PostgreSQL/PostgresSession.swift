@@ -133,6 +133,11 @@ final class PostgresSession: SQLConnection {
         savepoints -= 1
     }
 
+    func setTimeLimit(_ limit: Duration?) throws(DatabaseError) {
+        let value = limit.map { String(max(1, $0 / .milliseconds(1))) } ?? "DEFAULT"
+        PQclear(try run(SQL(once: "SET statement_timeout = \(value)"), []))
+    }
+
     // MARK: Steps
 
     private static func refusal(_ sql: SQL) -> DatabaseError {

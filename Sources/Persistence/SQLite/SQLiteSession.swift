@@ -27,6 +27,7 @@ final class SQLiteSession: SQLConnection {
     private var failure: DatabaseError?
     private var isWriting = false
     private var isClosed = false
+    private var deadline: SQLiteDeadline?
 
     /// How long one statement waits for another process's lock, ms.
     private static let busyTimeout: Int32 = 10_000
@@ -161,6 +162,14 @@ final class SQLiteSession: SQLConnection {
         try command(SQL("ROLLBACK TO s\(savepoints)"))
         try command(SQL("RELEASE s\(savepoints)"))
         savepoints -= 1
+    }
+
+    /// Counts from now, for all statements together.
+    func setTimeLimit(_ limit: Duration?) throws(DatabaseError) {
+        deadline = limit.map { SQLiteDeadline(ContinuousClock.now + $0) }
+        guard let deadline else { return sqlite3_progress_handler(connection, 0, nil, nil) }
+        sqlite3_progress_handler(
+            connection, SQLiteDeadline.interval, { SQLiteDeadline.hasPassed($0) }, Unmanaged.passUnretained(deadline).toOpaque())
     }
 
     // MARK: Steps

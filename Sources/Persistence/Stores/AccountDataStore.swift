@@ -8,7 +8,7 @@ package struct AccountDataRow: Sendable {
     /// The room it belongs to; nil for global account data.
     package let room: RoomID?
     package let type: ByteString
-    /// A JSON object.
+    /// A JSON object; an empty one for what was deleted.
     package let content: [UInt8]
     package let position: Int64
 
@@ -16,18 +16,19 @@ package struct AccountDataRow: Sendable {
         let room = row.text(0)
         self.room = room.isEmpty ? nil : RoomID(trusted: room)
         type = ByteString(row.text(1))
-        content = row.blob(2)
+        let stored = row.blob(2)
+        content = stored.isEmpty ? Array("{}".utf8) : stored
         position = row.int(3)
     }
 }
 
-/// Reads and writes account data.
+/// Reads and writes account data. What was deleted keeps a row with no content at all, so that clients can be told.
 package enum AccountDataStore {
     package static func content(
         _ type: ByteString, room: RoomID?, of user: UserID, on connection: any SQLConnection
     ) throws -> [UInt8]? {
         try connection.first(
-            "SELECT content FROM account_data WHERE user_id = $1 AND room_id = $2 AND type = $3",
+            "SELECT content FROM account_data WHERE user_id = $1 AND room_id = $2 AND type = $3 AND length(content) > 0",
             [.text(user.string), .text(room?.string ?? ""), .text(type.string)]
         ) { $0.blob(0) }
     }
@@ -46,11 +47,11 @@ package enum AccountDataStore {
     /// Everything the user has, as it is now, in the order of writing.
     package static func all(of user: UserID, on connection: any SQLConnection) throws -> [AccountDataRow] {
         try connection.rows(
-            "SELECT room_id, type, content, position FROM account_data WHERE user_id = $1 ORDER BY position",
+            "SELECT room_id, type, content, position FROM account_data WHERE user_id = $1 AND length(content) > 0 ORDER BY position",
             [.text(user.string)], AccountDataRow.init)
     }
 
-    /// Writes one value at its position; a position is never moved back.
+    /// Writes one value at its position; a position is never moved back. Content without any bytes is a deletion.
     package static func set(
         _ type: ByteString, room: RoomID?, to content: [UInt8], of user: UserID, position: Int64, on connection: any SQLConnection
     ) throws {

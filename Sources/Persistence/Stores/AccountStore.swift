@@ -71,6 +71,14 @@ package enum AccountStore {
             """, [.text(folded(user))], AccountRow.init)
     }
 
+    /// Those of `users` that have an account, and whether it is deactivated.
+    package static func deactivations(of users: [UserID], on connection: any SQLConnection) throws -> [UserID: Bool] {
+        let rows = try connection.rows(
+            "SELECT user_id, deactivated FROM users WHERE {user_id IN $1}", [.texts(users.map(\.string))]
+        ) { (UserID(trusted: $0.text(0)), $0.bool(1)) }
+        return Dictionary(uniqueKeysWithValues: rows)
+    }
+
     package static func exists(_ user: UserID, on connection: any SQLConnection) throws -> Bool {
         try connection.exists("SELECT 1 FROM users WHERE user_id = $1", [.text(user.string)])
     }
@@ -79,6 +87,19 @@ package enum AccountStore {
     package static func setPasswordHash(_ hash: String?, of user: UserID, on connection: any SQLConnection) throws -> Bool {
         try connection.execute(
             "UPDATE users SET password_hash = $2 WHERE user_id = $1", [.text(user.string), .optional(hash)]) == 1
+    }
+
+    /// Makes a guest's account a person's; false if there is no such guest.
+    package static func promoteGuest(_ user: UserID, passwordHash: String, on connection: any SQLConnection) throws -> Bool {
+        try connection.execute(
+            "UPDATE users SET is_guest = false, password_hash = $2 WHERE user_id = $1 AND is_guest",
+            [.text(user.string), .text(passwordHash)]) == 1
+    }
+
+    /// Whether there is a person's account besides this one.
+    package static func existsOther(than user: UserID, on connection: any SQLConnection) throws -> Bool {
+        try connection.exists(
+            "SELECT 1 FROM users WHERE user_id <> $1 AND NOT is_guest AND user_type IS NULL LIMIT 1", [.text(user.string)])
     }
 
     package static func setAdmin(_ isAdmin: Bool, _ user: UserID, on connection: any SQLConnection) throws -> Bool {

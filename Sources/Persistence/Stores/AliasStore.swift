@@ -29,6 +29,12 @@ package enum AliasStore {
         try connection.execute("DELETE FROM room_aliases WHERE alias = $1", [.text(alias.string)]) > 0
     }
 
+    /// Makes all aliases of one room those of another.
+    package static func move(from room: RoomNID, to other: RoomNID, on connection: any SQLConnection) throws {
+        try connection.enqueue(
+            "UPDATE room_aliases SET room_nid = $2 WHERE room_nid = $1", [.int(room.value), .int(other.value)])
+    }
+
     package static func alias(_ alias: RoomAlias, on connection: any SQLConnection) throws -> AliasRow? {
         try connection.first(
             """

@@ -7,7 +7,8 @@ package struct DeviceKeysRow: Sendable {
     package let user: UserID
     package let device: DeviceID
     package let displayName: String?
-    /// The canonical JSON of `device_keys` as it was uploaded, without `unsigned`.
+    /// The canonical JSON of `device_keys` as it was uploaded, without `unsigned`, with the signatures that its owner's self-signing
+    /// key added.
     package let json: [UInt8]
 
     fileprivate init(_ row: SQLRow) {
@@ -45,6 +46,15 @@ package enum DeviceKeyStore {
             INSERT INTO device_keys (user_id, device_id, json) VALUES ($1, $2, $3)
             ON CONFLICT (user_id, device_id) DO UPDATE SET json = excluded.json
             """, [.text(user.string), .text(device.string), .blob(json)])
+    }
+
+    /// Gives a device that has keys others.
+    package static func replace(
+        _ json: [UInt8], of device: DeviceID, of user: UserID, on connection: any SQLConnection
+    ) throws {
+        try connection.enqueue(
+            "UPDATE device_keys SET json = $3 WHERE user_id = $1 AND device_id = $2",
+            [.text(user.string), .text(device.string), .blob(json)])
     }
 
     package static func delete(of device: DeviceID, of user: UserID, on connection: any SQLConnection) throws {

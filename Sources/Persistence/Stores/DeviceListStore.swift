@@ -1,4 +1,4 @@
-// Whose devices changed, and who shares a room with whom: table `device_list_changes` (migration 3), with `memberships`,
+// Whose devices changed, and who shares a room with whom: table `device_list_changes` (migrations 3 and 14), with `memberships`,
 // `state_changes` and `events` (migration 1). Client-Server API §Tracking the device list for a user.
 
 import MatrixCore
@@ -19,11 +19,27 @@ package struct MembershipTransition: Sendable, Hashable {
     }
 }
 
+/// Somebody's devices or cross-signing keys changed.
+package struct DeviceListEntry: Sendable, Hashable {
+    package let user: UserID
+    /// Who is told; nil: everyone who shares a room with the user.
+    package let viewer: UserID?
+
+    package init(user: UserID, viewer: UserID? = nil) {
+        self.user = user
+        self.viewer = viewer
+    }
+}
+
 /// Reads and writes what device lists are told by.
 package enum DeviceListStore {
-    package static func insert(_ user: UserID, position: StreamPosition, on connection: any SQLConnection) throws {
+    /// - Parameter viewer: who alone is told; nil: everyone who shares a room with the user.
+    package static func insert(
+        _ user: UserID, seenBy viewer: UserID? = nil, position: StreamPosition, on connection: any SQLConnection
+    ) throws {
         try connection.enqueue(
-            "INSERT INTO device_list_changes (position, user_id) VALUES ($1, $2)", [.int(position.value), .text(user.string)])
+            "INSERT INTO device_list_changes (position, user_id, viewer_id) VALUES ($1, $2, $3)",
+            [.int(position.value), .text(user.string), .optional(viewer?.string)])
     }
 
     /// Whether a change was stored at this position.
@@ -31,14 +47,16 @@ package enum DeviceListStore {
         try connection.exists("SELECT 1 FROM device_list_changes WHERE position = $1", [.int(position.value)])
     }
 
-    /// The users whose devices changed after `after` up to `upTo`, each once.
-    package static func users(
-        after: StreamPosition, upTo: StreamPosition, on connection: any SQLConnection
-    ) throws -> [UserID] {
+    /// What changed after `after` up to `upTo` that `viewer` may be told of, each once.
+    package static func entries(
+        seenBy viewer: UserID, after: StreamPosition, upTo: StreamPosition, on connection: any SQLConnection
+    ) throws -> [DeviceListEntry] {
         try connection.rows(
-            "SELECT DISTINCT user_id FROM device_list_changes WHERE position > $1 AND position <= $2",
-            [.int(after.value), .int(upTo.value)]
-        ) { UserID(trusted: $0.text(0)) }
+            """
+            SELECT DISTINCT user_id, viewer_id FROM device_list_changes
+            WHERE position > $1 AND position <= $2 AND (viewer_id IS NULL OR viewer_id = $3)
+            """, [.int(after.value), .int(upTo.value), .text(viewer.string)]
+        ) { DeviceListEntry(user: UserID(trusted: $0.text(0)), viewer: $0.optionalText(1).map { UserID(trusted: $0) }) }
     }
 
     /// Those of `candidates`, local users, who are joined to a room that `user` is joined to.

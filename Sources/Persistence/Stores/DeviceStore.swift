@@ -21,6 +21,23 @@ package struct DeviceRow: Sendable {
     }
 }
 
+/// The last use of a device.
+package struct DeviceUse: Sendable {
+    package let user: UserID
+    package let device: DeviceID
+    package let time: Timestamp
+    package let address: String?
+    package let userAgent: String?
+
+    package init(user: UserID, device: DeviceID, time: Timestamp, address: String?, userAgent: String?) {
+        self.user = user
+        self.device = device
+        self.time = time
+        self.address = address
+        self.userAgent = userAgent
+    }
+}
+
 /// Reads and writes devices.
 package enum DeviceStore {
     /// Adds a device; false, and nothing changes, if the user has one of this id.
@@ -66,16 +83,35 @@ package enum DeviceStore {
             [.text(user.string), .text(device.string), .optional(displayName)]) == 1
     }
 
-    /// Notes when and from where the device was last used.
-    package static func setLastSeen(
-        _ time: Timestamp, ip: String?, userAgent: String?, of device: DeviceID, of user: UserID, on connection: any SQLConnection
-    ) throws {
+    /// Notes when and from where devices were last used, in one statement. No text may hold U+0000.
+    package static func setLastSeen(_ uses: [DeviceUse], on connection: any SQLConnection) throws {
+        guard !uses.isEmpty else { return }
+        var writer = JSONWriter(capacity: 192 * uses.count)
+        writer.array { writer in
+            for use in uses {
+                writer.array { writer in
+                    writer.string(use.user.string)
+                    writer.string(use.device.string)
+                    writer.int(use.time.milliseconds)
+                    if let address = use.address { writer.string(address) } else { writer.null() }
+                    if let userAgent = use.userAgent { writer.string(userAgent) } else { writer.null() }
+                }
+            }
+        }
         try connection.enqueue(
+            connection.dialect == .postgres ? lastSeenOnPostgres : lastSeenOnSQLite, [.text(String(decoding: writer.bytes, as: UTF8.self))])
+    }
+
+    private static let lastSeenOnPostgres = lastSeen(.postgres)
+    private static let lastSeenOnSQLite = lastSeen(.sqlite)
+
+    private static func lastSeen(_ dialect: SQLDialect) -> SQL {
+        let uses = dialect.records(1, [("user_id", .text), ("device_id", .text), ("ts", .int), ("ip", .text), ("agent", .text)])
+        return SQL(
             """
-            UPDATE devices SET last_seen_ts = $3, last_seen_ip = $4, last_seen_user_agent = $5
-            WHERE user_id = $1 AND device_id = $2
-            """,
-            [.text(user.string), .text(device.string), .int(time.milliseconds), .optional(ip), .optional(userAgent)])
+            UPDATE devices SET last_seen_ts = n.ts, last_seen_ip = n.ip, last_seen_user_agent = n.agent
+            FROM \(uses) AS n WHERE devices.user_id = n.user_id AND devices.device_id = n.device_id
+            """)
     }
 
     /// Removes a device; its tokens, keys and messages are the business of their own stores.

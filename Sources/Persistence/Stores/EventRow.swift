@@ -29,6 +29,16 @@ package struct EventRow: Sendable {
     package let redaction: Other?
     /// For a redaction that took effect: the event it redacted.
     package let redacts: EventID?
+    /// What the event relates to.
+    package let relation: Relation?
+
+    /// A row of `relations`, as far as readers of the event go by it.
+    package struct Relation: Sendable {
+        package let type: ByteString
+        package let parent: EventID
+        /// The root of the thread that the event belongs to.
+        package let thread: EventID?
+    }
 
     /// Another event that belongs to this one.
     package struct Other: Sendable {
@@ -55,11 +65,13 @@ package struct EventRow: Sendable {
         e.event_nid, e.event_id, e.room_nid, r.room_id, r.version, e.position, e.type, e.sender, e.state_key, e.membership,
         e.origin_server_ts, e.depth, e.snapshot_nid, e.device_id, e.transaction_id, e.flags, e.json,
         p.event_nid, p.event_id, p.sender, p.membership, p.origin_server_ts, p.json,
-        x.event_nid, x.event_id, x.sender, x.membership, x.origin_server_ts, x.json, t.event_id
+        x.event_nid, x.event_id, x.sender, x.membership, x.origin_server_ts, x.json, t.event_id,
+        l.rel_type, l.parent_id, l.thread_id
         FROM events e JOIN rooms r ON r.room_nid = e.room_nid
         LEFT JOIN events p ON p.event_nid = e.replaces_nid
         LEFT JOIN events x ON x.event_nid = e.redacted_by
         LEFT JOIN events t ON t.event_nid = e.redacts_nid
+        LEFT JOIN relations l ON l.event_nid = e.event_nid
         """
 
     init(_ row: SQLRow) {
@@ -83,6 +95,10 @@ package struct EventRow: Sendable {
         replaced = Other(row, from: 17)
         redaction = Other(row, from: 23)
         redacts = row.optionalText(29).map { EventID(trusted: $0) }
+        relation = row.optionalText(30).map { type in
+            Relation(
+                type: ByteString(type), parent: EventID(trusted: row.text(31)), thread: row.optionalText(32).map { EventID(trusted: $0) })
+        }
     }
 }
 

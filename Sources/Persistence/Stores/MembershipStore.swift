@@ -57,6 +57,37 @@ package enum MembershipStore {
         ) { UserID(trusted: $0.text(0)) }
     }
 
+    /// Whether the user has left the room and forgotten it.
+    package static func isForgotten(_ user: UserID, _ room: RoomNID, on connection: any SQLConnection) throws -> Bool {
+        try connection.first(
+            "SELECT forgotten FROM memberships WHERE user_id = $1 AND room_nid = $2", [.text(user.string), .int(room.value)]
+        ) { $0.bool(0) } ?? false
+    }
+
+    /// The local members of a room of whom something is kept that names the room: tags, the list of direct chats, or push rules.
+    package static func membersWithRoomData(
+        _ room: RoomNID, id: RoomID, on connection: any SQLConnection
+    ) throws -> [UserID] {
+        try connection.rows(
+            """
+            SELECT m.user_id FROM memberships m WHERE m.room_nid = $1 AND m.membership = 'join' AND (
+                EXISTS (SELECT 1 FROM account_data a WHERE a.user_id = m.user_id AND a.room_id = $2 AND a.type = 'm.tag')
+                OR EXISTS (SELECT 1 FROM account_data a WHERE a.user_id = m.user_id AND a.room_id = '' AND a.type = 'm.direct')
+                OR EXISTS (SELECT 1 FROM push_rules p WHERE p.user_id = m.user_id))
+            """, [.int(room.value), .text(id.string)]
+        ) { UserID(trusted: $0.text(0)) }
+    }
+
+    /// The guests of this server who are in a room or invited to it.
+    package static func guests(in room: RoomNID, on connection: any SQLConnection) throws -> [UserID] {
+        try connection.rows(
+            """
+            SELECT m.user_id FROM memberships m JOIN users u ON u.user_id = m.user_id
+            WHERE m.room_nid = $1 AND m.membership IN ('join', 'invite') AND u.is_guest
+            """, [.int(room.value)]
+        ) { UserID(trusted: $0.text(0)) }
+    }
+
     /// Client-Server API §Leaving rooms, forget: only who has left can forget.
     /// - Returns: false when the user is in the room or never was.
     package static func forget(_ user: UserID, _ room: RoomNID, on connection: any SQLConnection) throws -> Bool {

@@ -90,4 +90,17 @@ package enum ReceiptStore {
             """,
             [.texts(rooms.map(\.string)), .int(after.value), .int(upTo.value), .text(viewer.string)], ReceiptRow.init)
     }
+
+    /// The receipts of a room that stand at one of these events, and those of `viewer`; private ones of other people left out.
+    package static func receipts(
+        in room: RoomID, at events: [EventID], visibleTo viewer: UserID, upTo: StreamPosition, on connection: any SQLConnection
+    ) throws -> [ReceiptRow] {
+        try connection.rows(
+            """
+            SELECT m.room_id, r.user_id, r.type, r.thread_id, r.event_id, r.event_position, r.ts
+            FROM rooms m JOIN receipts r ON r.room_nid = m.room_nid
+            WHERE m.room_id = $1 AND r.position <= $2 AND (r.user_id = $3 OR (r.type <> 'm.read.private' AND {r.event_id IN $4}))
+            ORDER BY r.position
+            """, [.text(room.string), .int(upTo.value), .text(viewer.string), .texts(events.map(\.string))], ReceiptRow.init)
+    }
 }

@@ -18,7 +18,7 @@ package struct RoomRow: Sendable {
         id = RoomID(trusted: row.text(1))
         version = row.text(2)
         published = row.bool(3)
-        forwardExtremities = row.text(4).split(separator: " ").map { EventID(trusted: String($0)) }
+        forwardExtremities = RoomStore.eventIDs(in: row.text(4))
         depth = row.int(5)
         snapshot = SnapshotID(row.int(6))
     }
@@ -43,7 +43,7 @@ package enum RoomStore {
         try connection.enqueue(
             "UPDATE rooms SET forward_extremities = $2, depth = $3, snapshot_nid = $4 WHERE room_nid = $1",
             [
-                .int(nid.value), .text(forwardExtremities.map(\.string).joined(separator: " ")), .int(depth),
+                .int(nid.value), .text(text(of: forwardExtremities)), .int(depth),
                 .int(snapshot.value),
             ])
     }
@@ -72,5 +72,53 @@ package enum RoomStore {
 
     package static func setPublished(_ published: Bool, _ nid: RoomNID, on connection: any SQLConnection) throws {
         try connection.execute("UPDATE rooms SET published = $2 WHERE room_nid = $1", [.int(nid.value), .bool(published)])
+    }
+}
+
+// MARK: - Forward extremities
+
+extension RoomStore {
+    /// Event IDs with a space between them. Those of room versions 1 and 2 may hold spaces themselves.
+    fileprivate static func text(of ids: [EventID]) -> String {
+        ids.map { id in id.string.utf8.contains { $0 == space || $0 == percent } ? escaped(id.string) : id.string }
+            .joined(separator: " ")
+    }
+
+    fileprivate static func eventIDs(in text: String) -> [EventID] {
+        text.utf8.split(separator: space).map { word in
+            EventID(trusted: word.contains(percent) ? unescaped(word) : String(Substring(word)))
+        }
+    }
+
+    private static let space = UInt8(ascii: " ")
+    private static let percent = UInt8(ascii: "%")
+
+    /// `%` as `%p`, space as `%s`.
+    private static func escaped(_ id: String) -> String {
+        var bytes: [UInt8] = []
+        for byte in id.utf8 {
+            switch byte {
+            case percent: bytes += "%p".utf8
+            case space: bytes += "%s".utf8
+            default: bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func unescaped(_ word: Substring.UTF8View) -> String {
+        var bytes: [UInt8] = []
+        var isEscaped = false
+        for byte in word {
+            if isEscaped {
+                bytes.append(byte == UInt8(ascii: "s") ? space : percent)
+                isEscaped = false
+            } else if byte == percent {
+                isEscaped = true
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -150,9 +150,11 @@ package enum SessionStore {
         try connection.enqueue("DELETE FROM refresh_tokens WHERE user_id = $1 AND device_id = $2", parameters)
     }
 
-    /// Ends every session of a user.
-    package static func deleteTokens(of user: UserID, on connection: any SQLConnection) throws {
-        try connection.enqueue("DELETE FROM access_tokens WHERE user_id = $1", [.text(user.string)])
-        try connection.enqueue("DELETE FROM refresh_tokens WHERE user_id = $1", [.text(user.string)])
+    /// Ends every session of a user, but for those of one device.
+    package static func deleteTokens(of user: UserID, except kept: DeviceID? = nil, on connection: any SQLConnection) throws {
+        let parameters: [SQLValue] = [.text(user.string), .text(kept?.string ?? "")]
+        try connection.enqueue(
+            "DELETE FROM access_tokens WHERE user_id = $1 AND (device_id IS NULL OR device_id <> $2)", parameters)
+        try connection.enqueue("DELETE FROM refresh_tokens WHERE user_id = $1 AND device_id <> $2", parameters)
     }
 }
