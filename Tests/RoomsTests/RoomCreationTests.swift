@@ -122,6 +122,12 @@ struct RoomCreationTests {
             (#"{"initial_state":[{"content":{}}]}"#, "M_BAD_JSON"),
             (#"{"power_level_content_override":{"users":{"@alice:test":100}},"room_version":"12"}"#, "M_INVALID_ROOM_STATE"),
             (#"{"power_level_content_override":{"users":{"nonsense":1}}}"#, "M_INVALID_ROOM_STATE"),
+            (#"{"power_level_content_override":{"users":{"@bob:test":100}},"room_version":"11"}"#, "M_INVALID_ROOM_STATE"),
+            (#"{"creation_content":{"additional_creators":["nobody"]}}"#, "M_BAD_JSON"),
+            (#"{"creation_content":{"additional_creators":"@bob:test"}}"#, "M_BAD_JSON"),
+            (##"{"initial_state":[{"type":"m.room.canonical_alias","content":{"alias":"#none:test"}}]}"##, "M_BAD_ALIAS"),
+            (#"{"invite_3pid":[{"medium":"email","address":"a@b"}]}"#, "M_MISSING_PARAM"),
+            (#"{"invite_3pid":[{"medium":"email","address":"a@b","id_server":"a/b","id_access_token":"t"}]}"#, "M_INVALID_PARAM"),
         ])
     func refusals(body: String, code: String) async throws {
         try await withDatabase(.sqlite) { database in

@@ -16,9 +16,15 @@ package struct Change: Sendable {
         case toDevice(user: UserID, device: DeviceID)
         /// The devices or cross-signing keys of `user` changed.
         case deviceList(user: UserID)
+        /// Cross-signing keys or signatures of `user` changed that only `viewer` can see.
+        case signatures(user: UserID, viewer: UserID)
         /// The counts of one-time or fallback keys of a device changed.
         case oneTimeKeys(user: UserID, device: DeviceID)
         case profile(user: UserID)
+        /// A user follows a thread, or no longer does.
+        case threadSubscription(user: UserID)
+        /// Whether `user` is there, or what is said of it, changed.
+        case presence(user: UserID)
     }
 
     package init(position: StreamPosition, kind: Kind) {

@@ -12,6 +12,8 @@ package struct CreateRoomRequest: Sendable {
     package var name: String?
     package var topic: String?
     package var invites: [UserID] = []
+    /// Those who are invited by an address, once the room is there.
+    package var thirdPartyInvites: [ThirdPartyInvite] = []
     package var isDirect = false
     package var creationContent: JSONObject = [:]
     package var initialState: [InitialState] = []
@@ -53,17 +55,24 @@ package struct CreateRoomRequest: Sendable {
             if !invites.contains(user) { invites.append(user) }
         }
         initialState = try body.array("initial_state").map { json throws(MatrixError) in try InitialState(json) }
-        try CreateRoomRequest.checkThirdPartyInvites(try body.array("invite_3pid"))
+        thirdPartyInvites = try body.array("invite_3pid").map { json throws(MatrixError) in try ThirdPartyInvite(json) }
+        _ = try CreateRoomRequest.additionalCreators(creationContent["additional_creators"])
     }
 
-    /// Third-party invites need an identity server, and this server asks none.
-    private static func checkThirdPartyInvites(_ invites: [JSON]) throws(MatrixError) {
-        for invite in invites {
-            guard ["medium", "address", "id_server", "id_access_token"].allSatisfy({ invite[$0]?.string != nil }) else {
-                throw .missingParam("medium, address, id_server and id_access_token are required for a third-party invite")
+    /// The creators that a request adds. Rooms §Room version 12.
+    ///
+    /// - Throws: `M_BAD_JSON` for what is no list of user ids.
+    package static func additionalCreators(_ value: JSONValue?) throws(MatrixError) -> [UserID] {
+        guard let value else { return [] }
+        guard let list = value.array else { throw .badJSON("additional_creators must be a list of user ids") }
+        var creators: [UserID] = []
+        for element in list {
+            guard let creator = element.string.flatMap({ UserID(valid: $0) }) else {
+                throw .badJSON("additional_creators must be a list of user ids")
             }
-            throw .forbidden("Inviting by third-party identifiers is not available on this server")
+            if !creators.contains(creator) { creators.append(creator) }
         }
+        return creators
     }
 }
 
@@ -79,6 +88,35 @@ extension CreateRoomRequest.InitialState {
     }
 }
 
+/// An invite to whom an address belongs to. Client-Server API §Third-party invites.
+package struct ThirdPartyInvite: Sendable, Equatable {
+    /// The kind of the address, such as `email`.
+    package let medium: String
+    package let address: String
+    /// The host, with a port where it is not 443, of the identity server that is asked.
+    package let identityServer: ServerName
+    /// By which the user is known there.
+    package let accessToken: String
+
+    /// - Throws: `M_MISSING_PARAM` unless all four members are there, `M_INVALID_PARAM` for what names no server.
+    package init(_ json: JSON) throws(MatrixError) {
+        guard let medium = json["medium"]?.string, let address = json["address"]?.string, let server = json["id_server"]?.string,
+            let token = json["id_access_token"]?.string
+        else {
+            throw .missingParam("all of `medium`, `address`, `id_server` and `id_access_token` are required when making a 3pid invite")
+        }
+        guard let identityServer = ServerName(valid: server) else {
+            throw .invalidParam("id_server must be a valid hostname with optional port and no path components")
+        }
+        guard medium.utf8.count <= ThirdPartyInvite.byteLimit, address.utf8.count <= ThirdPartyInvite.byteLimit else {
+            throw .invalidParam("medium and address have at most \(ThirdPartyInvite.byteLimit) bytes")
+        }
+        (self.medium, self.address, self.identityServer, accessToken) = (medium, address, identityServer, token)
+    }
+
+    private static let byteLimit = 500
+}
+
 /// What a room starts with. Client-Server API §Creation, presets.
 package enum RoomPreset: String, Sendable, CaseIterable {
     case privateChat = "private_chat"
@@ -90,6 +128,8 @@ package enum RoomPreset: String, Sendable, CaseIterable {
     var guestsCanJoin: Bool { self != .publicChat }
     /// Everybody may invite to a private room.
     var powerLevels: JSONObject { self == .publicChat ? [:] : ["invite": 0] }
+    /// In a room that all may join, not everybody can make everybody's phone ring.
+    var eventLevels: JSONObject { self == .publicChat ? ["m.call.invite": 50] : [:] }
     var inviteesHaveCreatorsPower: Bool { self == .trustedPrivateChat }
 }
 

@@ -45,6 +45,22 @@ struct RoomPlan: Sendable {
         return EventDraft(type: "m.room.create", stateKey: "", content: content, sender: creator)
     }
 
+    /// What the specification forbids and the authorization rules do not see.
+    ///
+    /// - Throws: `M_INVALID_ROOM_STATE`, `M_BAD_ALIAS`.
+    func check() throws(MatrixError) {
+        // Who made the room without power could send nothing into it.
+        if !version.creatorsHaveInfinitePower, let users = request.powerLevelOverride["users"]?.object, users[creator.text] == nil {
+            throw .invalidRoomState("Not a valid power_level_content_override: 'users' did not contain \(creator)")
+        }
+        // Only the alias that is made with the room can point to it.
+        guard let content = initial(.canonicalAlias) else { return }
+        let names = [content["alias"]].compactMap { $0 } + (content["alt_aliases"]?.array ?? [])
+        for name in names where name.string.map({ ByteString($0) }) != alias?.text && name != "" && !name.isNull {
+            throw .badAlias("Room alias \(name.string ?? "") does not point to the room")
+        }
+    }
+
     /// Everything between the create event and the invites.
     /// - Parameter profile: the creator's name and picture.
     func state(profile: JSONObject) -> [EventDraft] {
@@ -104,6 +120,10 @@ struct RoomPlan: Sendable {
             content["users"] = .object(users)
         }
         for (key, value) in request.preset.powerLevels { content[key] = value }
+        if var events = content["events"]?.object {
+            for (type, level) in request.preset.eventLevels { events[type] = level }
+            content["events"] = .object(events)
+        }
         for (key, value) in request.powerLevelOverride { content[key] = value }
         return content
     }

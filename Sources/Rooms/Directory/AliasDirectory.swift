@@ -6,13 +6,12 @@ import Persistence
 /// Gives local aliases out, resolves them and takes them back.
 package struct AliasDirectory: Sendable {
     private let rooms: RoomRegistry
-    private let requiresMembership: Bool
+    package let policy: DirectoryPolicy
     private var environment: RoomEnvironment { rooms.environment }
 
-    /// - Parameter requiresMembership: only members give a room aliases (`require_membership_for_aliases`).
-    package init(rooms: RoomRegistry, requiresMembership: Bool = true) {
+    package init(rooms: RoomRegistry, policy: DirectoryPolicy = DirectoryPolicy()) {
         self.rooms = rooms
-        self.requiresMembership = requiresMembership
+        self.policy = policy
     }
 
     /// The greatest length of an alias in bytes. Appendices §Room aliases.
@@ -29,10 +28,10 @@ package struct AliasDirectory: Sendable {
         return (row.room, [environment.serverName])
     }
 
-    /// The local aliases of a room, for its members, or for everyone where the history is world-readable.
-    package func aliases(of roomID: RoomID, for user: UserID) async throws -> [String] {
+    /// The local aliases of a room, for its members and administrators, or for everyone where the history is world-readable.
+    package func aliases(of roomID: RoomID, for user: UserID, isAdmin: Bool = false) async throws -> [String] {
         guard let room = try await rooms.room(roomID),
-            room.current.membership(of: user) == .join || room.current.historyVisibility == .worldReadable
+            isAdmin || room.current.membership(of: user) == .join || room.current.historyVisibility == .worldReadable
         else { throw MatrixError.forbidden("User \(user) not in room \(roomID)") }
         let nid = room.nid
         return try await environment.database.read { try AliasStore.aliases(of: nid, on: $0) }
@@ -44,9 +43,10 @@ package struct AliasDirectory: Sendable {
     package func create(_ alias: RoomAlias, for roomID: RoomID, by user: UserID, isAdmin: Bool = false) async throws {
         try check(alias)
         guard let room = try await rooms.room(roomID) else { throw MatrixError.notFound("Room does not exist") }
-        if requiresMembership, !isAdmin, room.current.membership(of: user) != .join {
+        if policy.requiresMembership, !isAdmin, room.current.membership(of: user) != .join {
             throw MatrixError.forbidden("You must be in the room to create an alias for it")
         }
+        try policy.checkMayCreate(alias, for: roomID, by: user)
         let nid = room.nid
         do {
             try await environment.database.write { try AliasStore.insert(alias, room: nid, creator: user, on: $0) }
@@ -63,7 +63,7 @@ package struct AliasDirectory: Sendable {
             throw MatrixError.notFound("Unknown room alias")
         }
         let room = try await rooms.room(row.room)
-        guard row.creator == user || isAdmin || room.map({ maySetCanonicalAlias(user, in: $0.current) }) == true else {
+        guard row.creator == user || isAdmin || room?.current.maySetCanonicalAlias(user) == true else {
             throw MatrixError.forbidden("You don't have permission to delete the alias.")
         }
         guard try await environment.database.write({ try AliasStore.delete(alias, on: $0) }) else {
@@ -80,6 +80,20 @@ package struct AliasDirectory: Sendable {
         }
         let isSpoiled = alias.localpart.string.unicodeScalars.contains { $0.properties.isWhitespace || $0 == ":" || $0.value == 0 }
         guard !isSpoiled else { throw .invalidParam("Invalid characters in room alias") }
+    }
+
+    /// Whether the operator's rules let `user` publish a new room with this alias. As in Synapse, a room that they do not let be
+    /// published can be made nevertheless.
+    ///
+    /// - Throws: `M_FORBIDDEN` when they do not let it have the alias.
+    func mayPublishNewRoom(alias: RoomAlias?, by user: UserID) throws(MatrixError) -> Bool {
+        if let alias { try policy.checkMayCreate(alias, for: nil, by: user) }
+        do {
+            try policy.checkMayPublish(nil, aliases: alias.map { [$0] } ?? [], by: user)
+            return true
+        } catch {
+            return false
+        }
     }
 
     // MARK: The canonical alias
@@ -128,12 +142,6 @@ package struct AliasDirectory: Sendable {
         return try await EventReader(environment: environment).event(entry.nid)?.content()
     }
 
-    private func maySetCanonicalAlias(_ user: UserID, in room: RoomSnapshot) -> Bool {
-        room.membership(of: user) == .join
-            && room.powerLevels.level(of: user)
-                >= room.powerLevels.required(toSend: StateKey.canonicalAlias.type, isState: true)
-    }
-
     private func removeFromCanonicalAlias(_ alias: RoomAlias, of room: Room, by origin: EventOrigin) async throws {
         guard let current = try await currentCanonicalAlias(of: room),
             AliasDirectory.readableAliases(in: current).contains(alias.text)
@@ -150,5 +158,13 @@ package struct AliasDirectory: Sendable {
         } catch let error as MatrixError {
             environment.logger.info("the canonical alias event stays as it was", metadata: ["error": "\(error)"])
         }
+    }
+}
+
+extension RoomSnapshot {
+    /// Whether a member may set the canonical alias; who may do that decides about the room's aliases and its place in the room directory.
+    package func maySetCanonicalAlias(_ user: UserID) -> Bool {
+        membership(of: user) == .join
+            && powerLevels.level(of: user) >= powerLevels.required(toSend: StateKey.canonicalAlias.type, isState: true)
     }
 }

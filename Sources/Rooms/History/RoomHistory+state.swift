@@ -14,11 +14,11 @@ extension RoomHistory {
         switch view.standing {
         case .member, .visitor:
             guard let entry = view.snapshot.entry(key) else { return nil }
-            return try await events.events([entry.nid]).first
+            return try await events.event(entry.nid)
         case .departed(let departure):
             if key == .member(view.viewer) { return departure }
             guard let nid = try await events.state([key], at: departure.snapshotBefore)[key] else { return nil }
-            return try await events.events([nid]).first
+            return try await events.event(nid)
         }
     }
 
@@ -36,15 +36,47 @@ extension RoomHistory {
         return members.filter { $0.membership.map(isWanted) ?? false }
     }
 
+    /// The member events of those who sent a page of events, as they were at its first event. For clients that load members lazily.
+    package func senders(of page: [ViewedEvent], in view: RoomView) async throws -> [TimelineEvent] {
+        guard let first = page.first?.event else { return [] }
+        return try await members(Set(page.map(\.event.sender)), at: first, in: view)
+    }
+
+    /// The member events of these users in the state at an event.
+    package func members(_ users: Set<UserID>, at event: TimelineEvent, in view: RoomView) async throws -> [TimelineEvent] {
+        var found: [EventNID] = []
+        var changed: [StateKey] = []
+        for user in users {
+            let key = StateKey.member(user)
+            if let entry = view.snapshot.entry(key), entry.position <= event.position {
+                found.append(entry.nid)
+            } else {
+                changed.append(key)
+            }
+        }
+        if !changed.isEmpty {
+            var older = try await events.state(changed, at: event.snapshotBefore)
+            // An event that sets the membership of its own sender counts itself.
+            if let stateKey = event.stateKey, event.type == StateKey.memberType, stateKey == event.sender.text {
+                older[.member(event.sender)] = event.nid
+            }
+            found += older.values
+        }
+        return try await events.events(found.sorted())
+    }
+
+    /// Whether the room is listed in this server's directory.
+    package func isPublished(_ room: RoomNID) async throws -> Bool {
+        try await events.database.read { try RoomStore.isPublished(room, on: $0) }
+    }
+
     /// The numbers of the events that hold the wanted keys at the end of the view.
     private func entries(of view: RoomView, where isWanted: (StateKey) -> Bool) async throws -> [EventNID] {
         switch view.standing {
         case .member, .visitor:
             return view.snapshot.state.compactMap { isWanted($0.key) ? $0.value.nid : nil }
         case .departed(let departure):
-            var state = try await events.state(at: departure.snapshotBefore)
-            state[.member(view.viewer)] = departure.nid
-            return state.compactMap { isWanted($0.key) ? $0.value : nil }
+            return try await events.stateAfter(departure).compactMap { isWanted($0.key) ? $0.value : nil }
         }
     }
 
@@ -52,12 +84,6 @@ extension RoomHistory {
     private func entries(at position: StreamPosition, in view: RoomView) async throws -> [StateKey: EventNID] {
         guard let last = try await events.timelineBackwards(view.snapshot.nid, after: .zero, upTo: position, limit: 1).first
         else { return [:] }
-        var state = try await events.state(at: last.snapshotBefore)
-        if let stateKey = last.stateKey { state[StateKey(type: last.type, stateKey: stateKey)] = last.nid }
-        return state
+        return try await events.stateAfter(last)
     }
-}
-
-extension StateKey {
-    static let memberType: ByteString = "m.room.member"
 }

@@ -1,58 +1,60 @@
-// Which events of a page the viewer may see, by the room's state at each of them. Client-Server API §Room History Visibility.
+// What of a room's events one user gets: those that may be seen, as the user may see them.
+// Client-Server API §Room History Visibility, §Ignoring Users, §Deactivating accounts.
 
 import MatrixCore
 import Persistence
 
 extension RoomHistory {
-    /// For each of `page`, whether the viewer may see it.
+    /// Those of `events` that the viewer may see, in their order.
     ///
-    /// Costs nothing for a member of a room whose history was always open to members, which is nearly every room. Elsewhere it reads, for
-    /// each state that the page goes through, the two entries that decide.
-    func visibility(of page: [TimelineEvent], in view: RoomView) async throws -> [Bool] {
-        if page.isEmpty { return [] }
-        if try await isOpenToMembers(view) { return page.map { $0.position <= view.end } }
-
-        var contexts: [SnapshotID: VisibilityContext] = [:]
-        for snapshot in Set(page.map(\.snapshotBefore)) {
-            contexts[snapshot] = try await context(at: snapshot, in: view)
-        }
-        return page.map { event in
-            guard event.position <= view.end, let context = contexts[event.snapshotBefore] else { return false }
-            return context.shows(event)
+    /// State is shown even when an ignored user set it: the room would look different otherwise.
+    func visible(_ events: [TimelineEvent], by sight: inout Sight, in view: RoomView) async throws -> [ViewedEvent?] {
+        try await sight.extend(to: events, in: self.events)
+        let erased = try await self.events.erasedUsers.all()
+        return events.map { event in
+            guard sight.shows(event), event.isState || !view.ignored.contains(event.sender) else { return nil }
+            let viewed = ViewedEvent(event: event, membership: sight.membership(at: event))
+            return viewed.hidingContent(of: erased, view.snapshot.version.redactionRules)
         }
     }
 
-    /// Whether the viewer is or was joined, and the history visibility was never stricter than `shared`.
-    private func isOpenToMembers(_ view: RoomView) async throws -> Bool {
-        guard view.hasBeenMember else { return false }
-        guard let entry = view.snapshot.entry(.historyVisibility) else { return true }
-        guard view.snapshot.historyVisibility == .shared || view.snapshot.historyVisibility == .worldReadable else { return false }
-        return try await events.events([entry.nid]).first?.replaced == nil
+    /// Those of `events` of the view's room that the viewer may see, in their order, with what relates to them.
+    package func viewed(_ events: [TimelineEvent], in view: RoomView) async throws -> [ViewedEvent] {
+        var sight = Sight(view)
+        let visible = try await visible(events, by: &sight, in: view).compactMap { $0 }
+        return try await bundled(visible, in: view, by: sight)
     }
 
-    private func context(at snapshot: SnapshotID, in view: RoomView) async throws -> VisibilityContext {
-        let keys = [StateKey.historyVisibility, .member(view.viewer)]
-        let state = try await events.state(keys, at: snapshot)
-        let byNumber = try await events.events(Array(state.values)).reduce(into: [:]) { $0[$1.nid] = $1 }
-        let visibility = state[.historyVisibility].flatMap { byNumber[$0] }
-        let member = state[.member(view.viewer)].flatMap { byNumber[$0] }
-        return VisibilityContext(
-            viewer: view.viewer, visibility: HistoryVisibility(content: visibility?.contentIfReadable),
-            // Nobody joins after the end of a view: who reads as a member has joined since every earlier event.
-            membership: member?.membership, joinedSince: view.hasBeenMember)
+    /// What of these the viewer may see.
+    package func restricted(
+        _ bundles: [EventNID: BundledAggregations], in view: RoomView
+    ) async throws -> [EventNID: BundledAggregations] {
+        try await restricted(bundles, by: Sight(view))
     }
-}
 
-extension VisibilityContext {
-    /// Whether a timeline event may be seen, as `shows` says of an `Event`.
-    func shows(_ event: TimelineEvent) -> Bool {
-        switch event.type {
-        case StateKey.historyVisibility.type where event.stateKey == "":
-            showsChange(to: HistoryVisibility(content: event.contentIfReadable))
-        case "m.room.member" where event.stateKey == viewer.text:
-            event.membership.map(showsOwnChange(to:)) ?? showsOtherEvents
-        default:
-            showsOtherEvents
+    private func restricted(
+        _ bundles: [EventNID: BundledAggregations], by sight: Sight
+    ) async throws -> [EventNID: BundledAggregations] {
+        var sight = sight
+        try await sight.extend(to: bundles.values.flatMap(\.events), in: events)
+        let erased = try await events.erasedUsers.all()
+        return bundles.compactMapValues { bundle in
+            var bundle = bundle
+            bundle.keep { sight.shows($0) && (!erased.contains($0.sender) || sight.membership(at: $0) == .join) }
+            return bundle.isEmpty ? nil : bundle
+        }
+    }
+
+    /// Adds to each event what relates to it, as far as the viewer may see that.
+    func bundled(_ viewed: [ViewedEvent], in view: RoomView, by sight: Sight) async throws -> [ViewedEvent] {
+        let found = try await events.aggregations(
+            of: viewed.map(\.event), for: view.viewer, ignoring: view.ignored, upTo: view.end)
+        guard !found.isEmpty else { return viewed }
+        let bundles = try await restricted(found, by: sight)
+        return viewed.map { event in
+            var event = event
+            event.aggregations = bundles[event.event.nid]
+            return event
         }
     }
 }

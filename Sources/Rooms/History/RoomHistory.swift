@@ -21,9 +21,9 @@ package struct RoomHistory: Sendable {
     /// One page of a room's history.
     package struct Page: Sendable {
         /// In the order of the direction asked for.
-        package let events: [TimelineEvent]
-        /// Where the next page begins; nil when this one reached the end.
-        package let next: StreamPosition?
+        package var events: [ViewedEvent] = []
+        /// Where the next page begins; nil when nothing was left.
+        package var next: StreamPosition?
     }
 
     /// At most this many events come in one page.
@@ -32,47 +32,44 @@ package struct RoomHistory: Sendable {
     /// How many stored events one request looks at, at most, in search of those that pass the filter.
     private static let scanLimit = 5000
 
+    /// How many of them are read at once, when few of them pass.
+    private static let batchLimit = 500
+
     /// A page of the events after (or, backwards, up to and including) `start` that pass `filter`.
     ///
     /// - Parameters:
     ///   - start: nil begins at the end that the direction comes from.
     ///   - stop: the page ends there at the latest; `to` of the request.
+    /// - Returns: a page that names a next one as long as it has events itself, as with Synapse: the one after the last is empty.
     package func page(
         of view: RoomView, _ direction: Direction, from start: StreamPosition?, to stop: StreamPosition?, limit: Int,
         filter: RoomEventFilter
     ) async throws -> Page {
         let limit = min(max(limit, 0), RoomHistory.pageLimit)
-        guard limit > 0, !filter.passesNothing else { return Page(events: [], next: nil) }
-        var found: [TimelineEvent] = []
-        var cursor = start ?? (direction == .backwards ? view.end : .zero)
-        var scanned = 0
-        while scanned < RoomHistory.scanLimit {
-            // One more than is wanted tells whether another page follows.
-            let wanted = limit - found.count + 1
-            let batch = try await stored(in: view, direction, from: cursor, to: stop, limit: wanted)
-            scanned += batch.count
-            let visible = try await visibility(of: batch, in: view)
-            for (index, event) in batch.enumerated() {
-                guard visible[index], passes(event, filter, in: view) else { continue }
-                if found.count == limit { return Page(events: found, next: RoomHistory.place(before: event, direction)) }
-                found.append(event)
-            }
-            guard batch.count == wanted, let last = batch.last else { return Page(events: found, next: nil) }
-            cursor = RoomHistory.place(after: last, direction)
+        guard limit > 0, !filter.passesNothing else { return Page() }
+        let start = start ?? (direction == .backwards ? view.end : .zero)
+        let search = Search(direction: direction, start: start, limit: limit, filter: filter) { cursor, count in
+            try await self.stored(in: view, direction, from: cursor, to: stop, limit: count)
+        } isWanted: { event in
+            filter.passes(type: event.type, sender: event.sender, room: view.snapshot.roomID, content: event.contentIfReadable)
         }
-        return Page(events: found, next: cursor)
+        let found = try await find(search, in: view)
+        return Page(events: found.events, next: found.next ?? (found.events.isEmpty ? nil : found.end))
     }
 
     /// An event that the user may see.
     ///
     /// - Throws: `M_NOT_FOUND` for one that is not there or not to be seen.
     package func event(_ id: EventID, in view: RoomView) async throws -> TimelineEvent {
-        guard let event = try await events.event(id, in: view.snapshot.roomID), try await visibility(of: [event], in: view)[0]
-        else { throw MatrixError.notFound("Event not found.") }
-        return event
+        try await viewedEvent(id, in: view).event
     }
 
-    // MARK: Steps of a page
+    /// The same with what relates to the event.
+    package func viewedEvent(_ id: EventID, in view: RoomView) async throws -> ViewedEvent {
+        guard let event = try await events.event(id, in: view.snapshot.roomID), let viewed = try await viewed([event], in: view).first
+        else { throw MatrixError.notFound("Event not found.") }
+        return viewed
+    }
 
     private func stored(
         in view: RoomView, _ direction: Direction, from cursor: StreamPosition, to stop: StreamPosition?, limit: Int
@@ -87,26 +84,73 @@ package struct RoomHistory: Sendable {
         }
     }
 
-    private func passes(_ event: TimelineEvent, _ filter: RoomEventFilter, in view: RoomView) -> Bool {
-        filter.passes(type: event.type, sender: event.sender, room: view.snapshot.roomID, content: event.contentIfReadable)
+    // MARK: Searching
+
+    /// A look through stored events in the order of their positions.
+    struct Search {
+        let direction: Direction
+        let start: StreamPosition
+        let limit: Int
+        /// Of which only what it says of relations counts; the rest is the business of `isWanted`.
+        var filter = RoomEventFilter.everything
+        /// Reads so many events at most from a cursor on.
+        let read: (StreamPosition, Int) async throws -> [TimelineEvent]
+        let isWanted: (TimelineEvent) -> Bool
+    }
+
+    struct Finding {
+        let events: [ViewedEvent]
+        /// Where to go on; nil when nothing is left.
+        let next: StreamPosition?
+        /// Behind the last event that was looked at.
+        let end: StreamPosition
+    }
+
+    /// The first events that are wanted and that the viewer may see, with what relates to them.
+    func find(_ search: Search, in view: RoomView) async throws -> Finding {
+        var found: [ViewedEvent] = []
+        var sight = Sight(view)
+        var cursor = search.start
+        var scanned = 0
+        while scanned < RoomHistory.scanLimit {
+            // One more than is wanted tells whether another page follows.
+            let count = max(search.limit - found.count + 1, min(scanned, RoomHistory.batchLimit))
+            let batch = try await search.read(cursor, count)
+            scanned += batch.count
+            let visible = try await visible(batch, by: &sight, in: view)
+            let related = try await events.related(batch, by: search.filter)
+            for (event, viewed) in zip(batch, visible) {
+                guard let viewed, search.isWanted(event), related?.contains(event.id) ?? true else { continue }
+                if found.count == search.limit {
+                    let next = RoomHistory.place(before: event, search.direction)
+                    return Finding(events: try await bundled(found, in: view, by: sight), next: next, end: next)
+                }
+                found.append(viewed)
+            }
+            if let last = batch.last { cursor = RoomHistory.place(after: last, search.direction) }
+            guard batch.count == count else {
+                return Finding(events: try await bundled(found, in: view, by: sight), next: nil, end: cursor)
+            }
+        }
+        return Finding(events: try await bundled(found, in: view, by: sight), next: cursor, end: cursor)
     }
 
     /// The token from which a page begins with `event`.
-    private static func place(before event: TimelineEvent, _ direction: Direction) -> StreamPosition {
+    static func place(before event: TimelineEvent, _ direction: Direction) -> StreamPosition {
         direction == .backwards ? event.position : event.position.predecessor
     }
 
     /// The token from which a page begins with what follows `event`.
-    private static func place(after event: TimelineEvent, _ direction: Direction) -> StreamPosition {
+    static func place(after event: TimelineEvent, _ direction: Direction) -> StreamPosition {
         direction == .backwards ? event.position.predecessor : event.position
     }
 }
 
 extension TimelineEvent {
     /// The content; an event that was stored and cannot be read any more has none.
-    var contentIfReadable: JSON? { try? content() }
+    package var contentIfReadable: JSON? { try? content() }
 }
 
 extension StreamPosition {
-    var predecessor: StreamPosition { StreamPosition(value - 1) }
+    package var predecessor: StreamPosition { StreamPosition(value - 1) }
 }

@@ -9,6 +9,8 @@ package struct RoomView: Sendable {
     package let viewer: UserID
     package let snapshot: RoomSnapshot
     package let standing: Standing
+    /// The users whose messages the viewer does not want to see. Client-Server API §Ignoring Users.
+    package let ignored: Set<UserID>
 
     /// On what grounds the user reads.
     package enum Standing: Sendable {
@@ -31,36 +33,53 @@ package struct RoomView: Sendable {
     /// Whether the user is joined or was at the end.
     var hasBeenMember: Bool {
         switch standing {
-        case .member: true
-        case .departed(let departure): departure.previousMembership == .join
+        case .member, .departed: true
         case .visitor: false
         }
     }
 }
 
 extension RoomHistory {
-    /// - Throws: `M_FORBIDDEN` for a user who may not read the room, and for a room that this server does not know: which of the
-    ///   two it is, is nobody's business.
-    package func view(of roomID: RoomID, for viewer: UserID) async throws -> RoomView {
+    /// How many of a user's member events are looked at to find out when the user left.
+    private static let departureLimit = 100
+
+    /// - Throws: `M_FORBIDDEN` for a user who may not read the room or has forgotten it, and for a room that this server does not
+    ///   know: which of them it is, is nobody's business.
+    package func view(of roomID: RoomID, for viewer: UserID, ignoring ignored: Set<UserID> = []) async throws -> RoomView {
         guard let room = try await rooms.room(roomID) else { throw RoomHistory.notAMember(viewer, roomID) }
         let snapshot = await room.snapshot()
         let entry = snapshot.entry(.member(viewer))
         switch entry?.membership {
         case .join:
-            return RoomView(viewer: viewer, snapshot: snapshot, standing: .member)
+            return RoomView(viewer: viewer, snapshot: snapshot, standing: .member, ignored: ignored)
         case .leave, .ban:
-            guard let nid = entry?.nid, let departure = try await events.events([nid]).first,
-                departure.previousMembership != nil
+            guard let nid = entry?.nid, let departure = try await departure(from: nid), try await !isForgotten(room, by: viewer)
             else { break }
-            return RoomView(viewer: viewer, snapshot: snapshot, standing: .departed(departure: departure))
+            return RoomView(viewer: viewer, snapshot: snapshot, standing: .departed(departure: departure), ignored: ignored)
         case .invite, .knock, nil:
             break
         }
         guard snapshot.historyVisibility == .worldReadable else { throw RoomHistory.notAMember(viewer, roomID) }
-        return RoomView(viewer: viewer, snapshot: snapshot, standing: .visitor)
+        return RoomView(viewer: viewer, snapshot: snapshot, standing: .visitor, ignored: ignored)
     }
 
-    private static func notAMember(_ user: UserID, _ room: RoomID) -> MatrixError {
+    /// The event by which the user was last joined no more: what happened to them since tells them nothing of the room.
+    private func departure(from newest: EventNID) async throws -> TimelineEvent? {
+        var nid: EventNID? = newest
+        for _ in 0..<RoomHistory.departureLimit {
+            guard let number = nid, let event = try await events.event(number) else { return nil }
+            if event.previousMembership == .join { return event }
+            nid = event.replaces
+        }
+        return nil
+    }
+
+    private func isForgotten(_ room: Room, by user: UserID) async throws -> Bool {
+        let nid = room.nid
+        return try await events.database.read { try MembershipStore.isForgotten(user, nid, on: $0) }
+    }
+
+    static func notAMember(_ user: UserID, _ room: RoomID) -> MatrixError {
         .forbidden("User \(user) not in room \(room), and room previews are disabled")
     }
 }

@@ -43,3 +43,21 @@ package struct JournalBatch: Sendable {
         self.committed = committed
     }
 }
+
+extension JournalBatch {
+    /// Both as one unit: the rows without a position of both first, then this batch's records, then the other's.
+    package func together(with other: JournalBatch) -> JournalBatch {
+        let (own, others) = (self, other)
+        return JournalBatch(
+            records: records + other.records,
+            alongside: { connection in
+                try own.alongside?(connection)
+                try others.alongside?(connection)
+            },
+            committed: { positions in
+                let start = positions.lowerBound.value - (own.records.isEmpty && others.records.isEmpty ? 0 : 1)
+                own.committed?(JournalGroup.positions(of: own, after: start))
+                others.committed?(JournalGroup.positions(of: others, after: start + Int64(own.records.count)))
+            })
+    }
+}

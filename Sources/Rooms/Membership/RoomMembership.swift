@@ -8,23 +8,28 @@ package struct MembershipRequester: Sendable {
     package let user: UserID
     package let device: DeviceID?
     package let isGuest: Bool
+    package let isAdmin: Bool
 
-    package init(user: UserID, device: DeviceID? = nil, isGuest: Bool = false) {
+    package init(user: UserID, device: DeviceID? = nil, isGuest: Bool = false, isAdmin: Bool = false) {
         self.user = user
         self.device = device
         self.isGuest = isGuest
+        self.isAdmin = isAdmin
     }
 }
 
 /// Changes memberships in the rooms of this server.
 package struct RoomMembership: Sendable {
-    private let rooms: RoomRegistry
+    let rooms: RoomRegistry
     private let directory: AliasDirectory
-    private var environment: RoomEnvironment { rooms.environment }
+    private let blocksNonAdminInvites: Bool
+    var environment: RoomEnvironment { rooms.environment }
 
-    package init(rooms: RoomRegistry, directory: AliasDirectory) {
+    /// - Parameter blocksNonAdminInvites: only administrators invite (`block_non_admin_invites`).
+    package init(rooms: RoomRegistry, directory: AliasDirectory, blocksNonAdminInvites: Bool = false) {
         self.rooms = rooms
         self.directory = directory
+        self.blocksNonAdminInvites = blocksNonAdminInvites
     }
 
     // MARK: Joining
@@ -57,7 +62,7 @@ package struct RoomMembership: Sendable {
     /// Changes a membership by a new event, unless an event that says the same is in force.
     ///
     /// - Returns: the id of the event.
-    /// - Throws: `M_FORBIDDEN` by the authorization rules, `M_BAD_STATE`, `M_NOT_FOUND` for an unknown room.
+    /// - Throws: `M_FORBIDDEN` by the authorization rules, `M_BAD_STATE`, `M_INVITE_BLOCKED`, `M_NOT_FOUND` for an unknown room.
     @discardableResult
     package func change(
         _ action: MembershipAction, of target: UserID, in roomID: RoomID, by requester: MembershipRequester,
@@ -65,17 +70,15 @@ package struct RoomMembership: Sendable {
     ) async throws -> EventID {
         guard let room = try await rooms.room(roomID) else { throw RoomMembership.unknownRoom(roomID, action) }
         let environment = environment
-        guard action != .invite || environment.isLocal(target) else { throw MatrixError.remoteServer(target.server) }
+        try MembershipChange.check(content)
+        if action == .invite { try await checkMayInvite(target, requester) }
 
-        var change = MembershipChange(action: action, target: target, sender: requester.user, content: content)
-        if action == .join || action == .invite, environment.isLocal(target) {
-            try await addProfile(of: target, to: &change.content)
+        var change = MembershipChange(
+            action: action, target: target, sender: requester.user, content: content, isGuest: requester.isGuest)
+        if action.carriesProfile, let profile = try await environment.profiles(of: [target])[target] {
+            for (field, value) in profile where content[field] == nil { change.content[field] = value }
         }
-        if action == .join {
-            try checkGuest(requester, room: room.current)
-            if requester.isGuest { change.content["kind"] = "guest" }
-            change.isAllowedByOtherRoom = try await isAllowedByOtherRoom(target, to: room.current)
-        }
+        if action == .join { change.isAllowedByOtherRoom = try await isAllowedByOtherRoom(target, to: room.current) }
         let request = change
         let origin = EventOrigin(user: requester.user, device: requester.device, transactionID: transactionID)
         let ids = try await room.send(from: origin) { try request.drafts(in: $0, isLocal: environment.isLocal) }
@@ -84,27 +87,30 @@ package struct RoomMembership: Sendable {
     }
 
     /// Changes a membership as `PUT …/state/m.room.member/{userId}` asks for it: by the content of the event.
+    @discardableResult
     package func change(
         to content: JSONObject, of target: UserID, in roomID: RoomID, by requester: MembershipRequester
     ) async throws -> EventID {
-        guard let text = content["membership"]?.string else {
-            throw MatrixError.badJSON("Invalid membership (must be a string)")
-        }
-        // A knock is made by its own endpoint.
-        guard let action = MembershipAction(rawValue: text), action.membership.rawValue == text else {
-            throw MatrixError.badJSON("Invalid membership key")
-        }
-        return try await change(action, of: target, in: roomID, by: requester, content: content)
+        try await change(RoomMembership.action(settingTo: content), of: target, in: roomID, by: requester, content: content)
     }
 
-    /// Client-Server API §Leaving rooms, forget.
+    /// What `PUT …/state/m.room.member/{userId}` asks for, by the content of the event.
     ///
-    /// - Throws: `M_UNKNOWN` for a user who is still in the room, `M_NOT_FOUND` for one who never was.
-    package func forget(_ roomID: RoomID, by user: UserID) async throws {
-        let room = try await rooms.existing(roomID)
-        guard let membership = room.current.membership(of: user) else {
-            throw MatrixError.notFound("User \(user) was never in room \(roomID)")
+    /// - Throws: `M_BAD_JSON`.
+    package static func action(settingTo content: JSONObject) throws(MatrixError) -> MembershipAction {
+        guard let text = content["membership"]?.string else { throw .badJSON("Invalid membership (must be a string)") }
+        // The others are names of endpoints.
+        guard let action = MembershipAction(rawValue: text), action.membership.rawValue == text else {
+            throw .badJSON("Invalid membership key")
         }
+        return action
+    }
+
+    /// Client-Server API §Leaving rooms, forget. Who never was in the room has nothing to forget.
+    ///
+    /// - Throws: `M_UNKNOWN` for a user who is still in the room.
+    package func forget(_ roomID: RoomID, by user: UserID) async throws {
+        guard let room = try await rooms.room(roomID), let membership = room.current.membership(of: user) else { return }
         guard membership == .leave || membership == .ban else {
             throw MatrixError.unknown("User \(user) in room \(roomID)", status: 400)
         }
@@ -121,40 +127,50 @@ package struct RoomMembership: Sendable {
 
     /// Puts a new name or picture into the member events of a user. A room that refuses it keeps the old one.
     package func updateProfile(of user: UserID, displayName: String?, avatarURL: String?) async throws {
-        let environment = environment
-        for row in try await rooms(of: user) where row.membership == .join {
-            guard let room = try await rooms.room(row.room) else { continue }
-            do {
-                try await room.send(from: EventOrigin(user: user)) { state in
-                    guard state.membership(of: user) == .join else { return [] }
-                    var content: JSONObject = [:]
-                    content["displayname"] = displayName.map { .string($0) }
-                    content["avatar_url"] = avatarURL.map { .string($0) }
-                    return try MembershipChange(action: .join, target: user, sender: user, content: content)
-                        .drafts(in: state, isLocal: environment.isLocal)
-                }
-            } catch let error as MatrixError {
-                environment.logger.info(
-                    "a room refused the new profile of a member",
-                    metadata: ["room": "\(row.room)", "user": "\(user)", "error": "\(error)"])
+        var profile: JSONObject = [:]
+        profile["displayname"] = displayName.map { .string($0) }
+        profile["avatar_url"] = avatarURL.map { .string($0) }
+        let content = profile
+        let joined = try await rooms(of: user).filter { $0.membership == .join }
+        // Several rooms at a time share the Journal's commits.
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (index, row) in joined.enumerated() {
+                if index >= RoomMembership.concurrentUpdateLimit { try await group.next() }
+                group.addTask { try await update(content, of: user, in: row.room) }
             }
+            try await group.waitForAll()
+        }
+    }
+
+    private static let concurrentUpdateLimit = 16
+
+    private func update(_ profile: JSONObject, of user: UserID, in roomID: RoomID) async throws {
+        let environment = environment
+        guard let room = try await rooms.room(roomID) else { return }
+        do {
+            try await room.send(from: EventOrigin(user: user)) { state in
+                guard state.membership(of: user) == .join else { return [] }
+                return try MembershipChange(action: .join, target: user, sender: user, content: profile)
+                    .drafts(in: state, isLocal: environment.isLocal)
+            }
+        } catch let error as MatrixError {
+            environment.logger.info(
+                "a room refused the new profile of a member",
+                metadata: ["room": "\(roomID)", "user": "\(user)", "error": "\(error)"])
         }
     }
 
     // MARK: Steps
 
-    /// The name and picture of a user, where the request does not give its own.
-    private func addProfile(of user: UserID, to content: inout JSONObject) async throws {
-        for (field, value) in try await environment.database.read({ try ProfileStore.profile(of: user, on: $0) })
-        where field == "displayname" || field == "avatar_url" {
-            guard content[field] == nil else { continue }
-            content[field] = JSONValue(try JSONDocument(parsing: value).root)
-        }
+    private func checkMayInvite(_ target: UserID, _ requester: MembershipRequester) async throws {
+        try checkInvitesAreAllowed(for: requester)
+        if !requester.isAdmin { try await environment.checkMayBeInvited([target]) }
+        guard environment.isLocal(target) else { throw MatrixError.remoteServer(target.server) }
     }
 
-    /// Client-Server API §Guest access.
-    private func checkGuest(_ requester: MembershipRequester, room: RoomSnapshot) throws(MatrixError) {
-        guard !requester.isGuest || room.guestAccess == .canJoin else { throw .guestForbidden }
+    /// - Throws: `M_FORBIDDEN` where only administrators invite.
+    package func checkInvitesAreAllowed(for requester: MembershipRequester) throws(MatrixError) {
+        guard requester.isAdmin || !blocksNonAdminInvites else { throw .forbidden("Invites have been disabled on this server") }
     }
 
     /// Rooms §Restricted rooms: whether the user is in one of the rooms that the join rule names. Those that this server does not know
@@ -168,7 +184,7 @@ package struct RoomMembership: Sendable {
     }
 
     private static func unknownRoom(_ room: RoomID, _ action: MembershipAction) -> MatrixError {
-        action == .join
+        action == .join || action == .knock
             ? .notFound("Can't join remote room because no servers that are in the room have been provided.")
             : .notFound("Not a known room")
     }
@@ -176,7 +192,7 @@ package struct RoomMembership: Sendable {
 
 extension MatrixError {
     /// What would need another server, which this server does not talk to.
-    static func remoteServer(_ name: ServerName) -> MatrixError {
+    package static func remoteServer(_ name: ServerName) -> MatrixError {
         .unknown("Server \(name) cannot be reached", status: 502)
     }
 }

@@ -7,7 +7,9 @@ extension EventReader {
     /// The stripped state for an invite (or a knock) as JSON objects: what names the room and the inviter, as of the invite, and
     /// the invite itself.
     package func strippedState(for invite: TimelineEvent) async throws -> [[UInt8]] {
-        let keys = EventReader.strippedKeys + [.member(invite.sender)]
+        // Who knocks is no member: there is only the knock to say of them.
+        let inviter = invite.stateKey == invite.sender.text ? [] : [StateKey.member(invite.sender)]
+        let keys = EventReader.strippedKeys + inviter
         let state = try await state(keys, at: invite.snapshotBefore)
         let others = try await events(keys.compactMap { state[$0] })
         return try (others + [invite]).map { try $0.stripped() }

@@ -77,26 +77,48 @@ package actor Room {
         from origin: EventOrigin, making make: @escaping @Sendable (RoomSnapshot) throws -> [EventDraft]
     ) async throws -> [EventID] {
         try await withCheckedThrowingContinuation { continuation in
-            inbox.append(RoomCommand(origin: origin, make: make, continuation: continuation))
-            guard !isDraining else { return }
-            isDraining = true
-            Task { await drain() }
+            enqueue(RoomCommand(origin: origin, make: make, continuation: continuation))
         }
+    }
+
+    /// Sends what `make` decides on, and makes it durable in one transaction with what `companion` adds: all of it or nothing.
+    /// While the companion is being made, the room waits: it must not send into this room.
+    @discardableResult
+    func send(
+        from origin: EventOrigin, making make: @escaping @Sendable (RoomSnapshot) throws -> [EventDraft],
+        together companion: @escaping RoomCompanion
+    ) async throws -> [EventID] {
+        try await withCheckedThrowingContinuation { continuation in
+            enqueue(RoomCommand(origin: origin, make: make, companion: companion, continuation: continuation))
+        }
+    }
+
+    private func enqueue(_ command: RoomCommand) {
+        inbox.append(command)
+        guard !isDraining else { return }
+        isDraining = true
+        Task { await drain() }
     }
 
     // MARK: The drain loop
 
     private func drain() async {
-        while !inbox.isEmpty {
-            let commands = Array(inbox.prefix(Room.batchLimit))
-            inbox.removeFirst(commands.count)
-            await perform(commands)
-        }
+        while !inbox.isEmpty { await perform(takeCommands()) }
         isDraining = false
     }
 
+    /// As many as make up a batch. A command with a companion is a batch of its own.
+    private func takeCommands() -> [RoomCommand] {
+        let isAlone = inbox.first?.companion != nil
+        let count = isAlone ? 1 : inbox.prefix(Room.batchLimit).prefix { $0.companion == nil }.count
+        let commands = Array(inbox.prefix(count))
+        inbox.removeFirst(count)
+        return commands
+    }
+
     private func perform(_ commands: [RoomCommand]) async {
-        var batch = RoomBatch(head: head.withLock { $0 }, environment: environment)
+        let before = head.withLock { $0 }
+        var batch = RoomBatch(head: before, environment: environment)
         var outcomes: [Outcome] = []
         outcomes.reserveCapacity(commands.count)
         var inBatch: [EventOrigin: Int] = [:]
@@ -112,10 +134,14 @@ package actor Room {
             }
         }
         if !batch.isEmpty {
+            var companion: RoomBatchCompanion?
             do {
-                try await environment.journal.append(batch.journalBatch { [self] in replaceHead($0) })
+                companion = try await self.companion(of: commands, outcomes, before: before.snapshot)
+                let own = batch.journalBatch { [self] in replaceHead($0) }
+                try await environment.journal.append(companion.map { own.together(with: $0.batch) } ?? own)
             } catch let error as DatabaseError where error.isUniqueViolation {
                 batch.forgetKeys()
+                companion?.refused()
                 return await performAfterConflict(commands, error)
             } catch {
                 for command in commands { command.continuation.resume(throwing: error) }
@@ -123,6 +149,13 @@ package actor Room {
             }
         }
         finish(commands, outcomes)
+    }
+
+    private func companion(
+        of commands: [RoomCommand], _ outcomes: [Outcome], before: RoomSnapshot
+    ) async throws -> RoomBatchCompanion? {
+        guard let make = commands.first?.companion, case .success(let ids)? = outcomes.first else { return nil }
+        return try await make(before, ids)
     }
 
     private func build(_ command: RoomCommand, into batch: inout RoomBatch) async -> Outcome {
@@ -176,10 +209,20 @@ package actor Room {
 
 private typealias Outcome = Result<[EventID], any Error>
 
+/// Makes what becomes durable together with the events of a command, given the room's state before them, and their ids.
+typealias RoomCompanion = @Sendable (_ before: RoomSnapshot, _ ids: [EventID]) async throws -> RoomBatchCompanion
+
+/// A batch, and what is to be done when the database refuses it because someone else was quicker; it may be made again then.
+struct RoomBatchCompanion: Sendable {
+    let batch: JournalBatch
+    let refused: @Sendable () -> Void
+}
+
 /// A command in a room's inbox.
 private struct RoomCommand: Sendable {
     let origin: EventOrigin
     let make: @Sendable (RoomSnapshot) throws -> [EventDraft]
+    var companion: RoomCompanion?
     let continuation: CheckedContinuation<[EventID], any Error>
     /// It has met a conflict once.
     var isRepeated = false

@@ -15,7 +15,7 @@ struct RoomBatch: Sendable {
     /// Where in the state each state event of the batch went, by its index in `records`.
     private var placed: [(index: Int, key: StateKey)] = []
     /// The events of this batch, which are not in the database yet.
-    private var built: [EventID: (nid: EventNID, event: Event)] = [:]
+    private(set) var built: [EventID: (nid: EventNID, event: Event)] = [:]
 
     init(head: RoomHead, environment: RoomEnvironment) {
         self.head = head
@@ -58,14 +58,16 @@ struct RoomBatch: Sendable {
 
     private mutating func add(_ draft: EventDraft, from origin: EventOrigin) throws -> EventID {
         try RoomBatch.checkTransactionID(of: origin)
+        try checkContent(of: draft)
         let key = draft.stateKey.map { StateKey(type: draft.type, stateKey: $0) }
         let replaced = try key.flatMap { try currentEvent($0) }
         if let replaced, try isSame(draft, as: replaced.event) { return replaced.event.id }
 
-        let event = try build(draft)
+        let event = try build(draft.namingTarget())
         try authorizeOrForbid(event)
         let redaction = try event.redacts.flatMap { try decideRedaction(by: event, of: $0) }
-        return try record(event, key: key, replacing: replaced, redaction: redaction, from: origin)
+        let place = try event.relation.map { try placement(of: event, $0) }
+        return try record(event, key: key, replacing: replaced, redaction: redaction, relation: place, from: origin)
     }
 
     /// What the database could not store would fail the whole batch. (Types and state keys are checked by `Event.build`.)
@@ -77,6 +79,15 @@ struct RoomBatch: Sendable {
     }
 
     private static let transactionIDByteLimit = 255
+
+    /// What makes no sense to send, though no rule of the room forbids it.
+    private func checkContent(of draft: EventDraft) throws {
+        guard draft.type == StateKey.tombstone.type else { return }
+        let replacement = try RoomBatch.parse(draft.content)["replacement_room"]
+        guard replacement?.isString(head.snapshot.roomID.string) != true else {
+            throw MatrixError.invalidParam("A tombstone cannot name the room that it stands in")
+        }
+    }
 
     /// The event that holds `key` now.
     private func currentEvent(_ key: StateKey) throws -> (nid: EventNID, event: Event)? {
@@ -110,18 +121,27 @@ struct RoomBatch: Sendable {
         let keys = authEventKeys(
             type: draft.type, sender: draft.sender, stateKey: draft.stateKey,
             content: content ?? snapshot.createEvent.content(), version: snapshot.version)
+        if draft.type == "m.room.power_levels", let name = PowerLevels.malformedProperty(of: try RoomBatch.parse(draft.content)) {
+            throw MatrixError.badJSON("\(name) is not made of integers")
+        }
+        let authEvents = keys.compactMap { snapshot.entry($0)?.id }
+        try requireReferenceHashes(of: head.forwardExtremities + authEvents)
         do {
             return try Event.build(
                 draft, roomID: snapshot.roomID, version: snapshot.version, prevEvents: head.forwardExtremities,
-                authEvents: keys.compactMap { snapshot.entry($0)?.id }, depth: min(head.depth + 1, RoomBatch.maxDepth),
+                authEvents: authEvents, referenceHashes: material.referenceHashes, depth: min(head.depth, Event.depthLimit - 1) + 1,
                 originServerTimestamp: .now, origin: environment.serverName, key: environment.signingKey)
         } catch {
             throw MatrixError(error)
         }
     }
 
-    /// Server-Server API §PDU: the greatest depth that canonical JSON holds.
-    private static let maxDepth: Int64 = (1 << 53) - 1
+    /// Room versions 1 and 2: events name others with their hashes.
+    private func requireReferenceHashes(of events: [EventID]) throws(MissingMaterial) {
+        guard head.snapshot.version.eventFormat == .explicitIDs else { return }
+        let missing = events.filter { material.referenceHashes[$0] == nil }
+        guard missing.isEmpty else { throw MissingMaterial(referenceHashes: missing) }
+    }
 
     private func authorizeOrForbid(_ event: Event) throws {
         do {
@@ -156,18 +176,20 @@ struct RoomBatch: Sendable {
         guard target.event.type != "m.room.create", target.event.type != "m.room.server_acl" else {
             throw MatrixError.forbidden("Events of type \(target.event.type) cannot be redacted")
         }
-        guard levels.level(of: event.sender) >= levels.redact || target.event.sender == event.sender else {
+        guard levels.allowsRedaction(by: event.sender, ofEventBy: target.event.sender) else {
             throw MatrixError.forbidden("You don't have permission to redact events of others")
         }
         guard !target.isRedacted else { return nil }
-        return EventRecord.Redaction(target: target.nid, targetID: id, json: try target.event.redacted().json)
+        return EventRecord.Redaction(
+            target: target.nid, targetID: id, targetSender: target.event.sender, targetType: target.event.type,
+            targetRelation: target.event.relation, json: try target.event.redacted().json)
     }
 
     // MARK: Taking an event into the batch
 
     private mutating func record(
         _ event: Event, key: StateKey?, replacing replaced: (nid: EventNID, event: Event)?, redaction: EventRecord.Redaction?,
-        from origin: EventOrigin
+        relation: RelationPlacement? = nil, from origin: EventOrigin
     ) throws -> EventID {
         let keyNumber = try key.map { try number(of: $0) }
         let nid = EventNID(environment.sequences.next(.events))
@@ -181,8 +203,14 @@ struct RoomBatch: Sendable {
                 clientJSON: ClientEventFormat.render(pdu: event.json, id: event.id, version: event.version),
                 replaced: replaced.map { ReplacedEvent($0.event, nid: $0.nid) }, key: keyNumber,
                 localMember: isLocalMember ? event.stateKey.map { UserID(trusted: $0.string) } : nil, redaction: redaction,
-                cache: environment.events))
+                pendingTarget: isRedactionOfUnknown(event) ? event.redacts : nil,
+                relation: relation.map {
+                    RelationInsertion(
+                        event: event, nid: nid, room: row.room, relation: $0.relation, thread: $0.thread, isNested: $0.isNested)
+                },
+                cache: environment.events, aggregations: environment.aggregations))
         built[event.id] = (nid, event)
+        if event.version.eventFormat == .explicitIDs { material.referenceHashes[event.id] = try event.referenceHash() }
 
         if let key, let keyNumber {
             let entry = StateEntry(
@@ -191,6 +219,7 @@ struct RoomBatch: Sendable {
             stateRows.append(try head.apply(event, as: entry, key: key, snapshotID: snapshotID))
             placed.append((records.count - 1, key))
         }
+        if let relation { noteAnnotation(relation.relation, of: event.type, by: event.sender, isThere: true) }
         if let redaction { try applyRedaction(redaction) }
         head.follow(event)
         return event.id
@@ -207,6 +236,9 @@ struct RoomBatch: Sendable {
     /// A redacted event that is in the state counts by what is left of it.
     private mutating func applyRedaction(_ redaction: EventRecord.Redaction) throws {
         let version = head.snapshot.version
+        if let relation = redaction.targetRelation {
+            noteAnnotation(relation, of: redaction.targetType, by: redaction.targetSender, isThere: false)
+        }
         let redacted = try Event(trusted: redaction.json, id: redaction.targetID, version: version)
         material.redacted[redaction.targetID] = RedactionTarget(
             nid: redaction.target, roomNID: head.snapshot.nid, event: redacted, isRedacted: true)
@@ -248,7 +280,8 @@ struct RoomBatch: Sendable {
         let (extremities, depth) = (head.forwardExtremities, head.depth)
         let stateKeys = environment.stateKeys
         let redacted = records.compactMap(\.redaction?.target)
-        let events = environment.events
+        let parents = records.compactMap(\.relation?.relation.target) + records.compactMap(\.redaction?.targetRelation?.target)
+        let (events, aggregations) = (environment.events, environment.aggregations)
         return JournalBatch(
             records: records,
             alongside: { connection in
@@ -261,6 +294,7 @@ struct RoomBatch: Sendable {
             committed: { positions in
                 stateKeys.didStore(keyRows)
                 for nid in redacted { events.didRedact(nid) }
+                for parent in parents { aggregations.forget(parent) }
                 committed(durableHead(positions))
             })
     }

@@ -11,6 +11,8 @@ package struct RoomEnvironment: Sendable {
     package let sequences: Sequences
     package let stateKeys: StateKeyTable
     package let events: EventCache
+    package let aggregations: AggregationCache
+    package let erasedUsers: ErasedUsers
     package let serverName: ServerName
     package let signingKey: SigningKey
     package let logger: Logger
@@ -27,6 +29,8 @@ package struct RoomEnvironment: Sendable {
         self.logger = logger
         stateKeys = StateKeyTable(database: database, sequences: sequences)
         events = EventCache(byteLimit: eventCacheByteLimit)
+        aggregations = AggregationCache(byteLimit: eventCacheByteLimit / 4)
+        erasedUsers = ErasedUsers(database: database)
     }
 
     package func isLocal(_ user: UserID) -> Bool { user.belongs(to: serverName) }

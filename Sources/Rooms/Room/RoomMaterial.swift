@@ -11,6 +11,12 @@ struct RoomMaterial: Sendable {
     var events: [EventNID: Event] = [:]
     /// What redactions name; `.some(nil)` when there is no such event.
     var redacted: [EventID: RedactionTarget?] = [:]
+    /// The hashes by which events of room versions 1 and 2 name others; empty in later versions.
+    var referenceHashes: ReferenceHashes = [:]
+    /// What new events relate to.
+    var parents: [EventID: RelationParent] = [:]
+    /// Whether an annotation is there already.
+    var annotations: [AnnotationKey: Bool] = [:]
 }
 
 /// An event that a redaction names.
@@ -26,6 +32,9 @@ struct MissingMaterial: Error, Sendable {
     var keys: [StateKey] = []
     var events: [EventNID] = []
     var redacted: [EventID] = []
+    var referenceHashes: [EventID] = []
+    var parents: [RelationTarget] = []
+    var annotations: [AnnotationKey] = []
 }
 
 extension RoomMaterial {
@@ -46,6 +55,20 @@ extension RoomMaterial {
                     nid: row.nid, roomNID: row.roomNID,
                     event: try Event(trusted: row.json, id: row.id, version: RoomVersion.named(row.roomVersion) ?? version),
                     isRedacted: row.redaction != nil)
+            }
+        }
+        for id in missing.referenceHashes {
+            guard let row = try await environment.database.read({ try EventStore.row(id, on: $0) }) else {
+                throw MatrixError.internalError
+            }
+            referenceHashes[id] = try Event(trusted: row.json, id: row.id, version: version).referenceHash()
+        }
+        for target in missing.parents {
+            parents[target.id] = try await environment.database.read { try RelationParent.load(target.id, in: target.room, on: $0) }
+        }
+        for key in missing.annotations {
+            annotations[key] = try await environment.database.read { connection in
+                try RelationStore.isAnnotated(key.parent, in: key.room, by: key.sender, number: key.number, on: connection)
             }
         }
     }

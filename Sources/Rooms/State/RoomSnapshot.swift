@@ -56,7 +56,7 @@ package struct RoomSnapshot: Sendable {
     package static let heroLimit = 5
 
     /// The members that `isWanted`, oldest member event first, at most `limit`. Costs a walk over the whole state.
-    func earliest(_ limit: Int, where isWanted: (UserID, Membership) -> Bool) -> [UserID] {
+    package func earliest(_ limit: Int, where isWanted: (UserID, Membership) -> Bool) -> [UserID] {
         var found: [(user: UserID, nid: EventNID)] = []
         for (key, entry) in state {
             guard let membership = entry.membership else { continue }

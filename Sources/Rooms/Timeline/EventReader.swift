@@ -5,12 +5,16 @@ import Persistence
 
 /// What the rest of the server reads of rooms' pasts. It decides nothing about who may see what.
 package struct EventReader: Sendable {
-    private let database: any Database
+    let database: any Database
     private let cache: EventCache
+    let aggregations: AggregationCache
+    package let erasedUsers: ErasedUsers
 
     package init(environment: RoomEnvironment) {
         database = environment.database
         cache = environment.events
+        aggregations = environment.aggregations
+        erasedUsers = environment.erasedUsers
     }
 
     // MARK: Events
@@ -82,8 +86,12 @@ package struct EventReader: Sendable {
         return try await database.read { try StateStore.state(at: snapshot, on: $0) }
     }
 
-    /// The whole state just before an event.
-    package func stateBefore(_ snapshot: SnapshotID) async throws -> [StateKey: EventNID] { try await state(at: snapshot) }
+    /// The whole state just after an event.
+    package func stateAfter(_ event: TimelineEvent) async throws -> [StateKey: EventNID] {
+        var state = try await state(at: event.snapshotBefore)
+        if let stateKey = event.stateKey { state[StateKey(type: event.type, stateKey: stateKey)] = event.nid }
+        return state
+    }
 
     /// The events of some keys in a snapshot; keys that are not in it are left out.
     package func state(_ keys: [StateKey], at snapshot: SnapshotID) async throws -> [StateKey: EventNID] {

@@ -19,7 +19,8 @@ extension TimelineEvent {
                     id: other.id, clientJSON: ClientEventFormat.render(pdu: other.json, id: other.id, version: version),
                     timestamp: other.timestamp)
             },
-            redacts: row.redacts, membership: row.membership)
+            redacts: row.redacts, membership: row.membership,
+            relation: row.relation.map { EventRelation(type: $0.type, target: $0.parent) }, thread: row.relation?.thread)
     }
 }
 

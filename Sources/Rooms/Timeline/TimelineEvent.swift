@@ -33,6 +33,11 @@ package final class TimelineEvent: Sendable {
     package let redacts: EventID?
     /// For `m.room.member`.
     package let membership: Membership?
+    /// What the event relates to; nil for one that was redacted.
+    package let relation: EventRelation?
+    /// The root of the thread that the event belongs to, by itself or through what it relates to; nil for one in no thread, also
+    /// for the root itself.
+    package let thread: EventID?
     /// For `m.room.member`: the membership before; nil when there was none.
     package var previousMembership: Membership? { replaced?.membership }
     package var replaces: EventNID? { replaced?.nid }
@@ -43,7 +48,7 @@ package final class TimelineEvent: Sendable {
         nid: EventNID, position: StreamPosition, id: EventID, roomID: RoomID, roomNID: RoomNID, type: ByteString, sender: UserID,
         stateKey: ByteString?, timestamp: Timestamp, depth: Int64, snapshotBefore: SnapshotID, clientJSON: [UInt8],
         transaction: EventTransaction? = nil, replaced: ReplacedEvent? = nil, redaction: RedactionOfEvent? = nil,
-        redacts: EventID? = nil, membership: Membership? = nil
+        redacts: EventID? = nil, membership: Membership? = nil, relation: EventRelation? = nil, thread: EventID? = nil
     ) {
         self.nid = nid
         self.position = position
@@ -62,6 +67,8 @@ package final class TimelineEvent: Sendable {
         self.redaction = redaction
         self.redacts = redacts
         self.membership = membership
+        self.relation = relation
+        self.thread = thread
     }
 
     /// The event's content, parsed on demand from the client's rendering.
@@ -148,7 +155,7 @@ extension TimelineEvent {
         writer.member(
             "unsigned",
             object: { unsigned in
-                unsigned.member("age", now.milliseconds - timestamp.milliseconds)
+                unsigned.member("age", now.milliseconds(since: timestamp))
                 if let membership { unsigned.member("membership", membership.rawValue) }
                 if let transaction, let viewer, viewer.device == transaction.device, viewer.user == sender {
                     unsigned.member("transaction_id", transaction.id)
@@ -169,7 +176,7 @@ extension TimelineEvent {
         unsigned.key("redacted_because")
         unsigned.openRaw(redaction.clientJSON)
         unsigned.member("room_id", roomID.string)
-        unsigned.member("unsigned", object: { $0.member("age", now.milliseconds - redaction.timestamp.milliseconds) })
+        unsigned.member("unsigned", object: { $0.member("age", now.milliseconds(since: redaction.timestamp)) })
         unsigned.close()
     }
 }

@@ -1,0 +1,63 @@
+// Which events a user may see, by the room's history visibility and the user's membership at each of them.
+// Client-Server API §Room History Visibility.
+
+import MatrixCore
+import Persistence
+
+/// What decides about what one user sees of a room, at every place of its timeline.
+struct Sight: Sendable {
+    private let view: RoomView
+    private var memberships: StateTrail<Membership?>
+    private var settings: StateTrail<HistoryVisibility>
+
+    init(_ view: RoomView) {
+        self.view = view
+        let own: (nid: EventNID, position: StreamPosition)?
+        let membership: Membership?
+        switch view.standing {
+        case .departed(let departure):
+            own = (departure.nid, departure.position)
+            membership = departure.membership
+        case .member, .visitor:
+            let entry = view.snapshot.entry(.member(view.viewer))
+            own = entry.map { ($0.nid, $0.position) }
+            membership = entry?.membership
+        }
+        memberships = StateTrail(
+            holder: own, value: membership, reading: StateTrail.Reading(none: nil, unknown: nil, replaced: { $0.membership }))
+        let setting = view.snapshot.entry(.historyVisibility)
+        settings = StateTrail(
+            holder: setting.map { ($0.nid, $0.position) }, value: view.snapshot.historyVisibility,
+            reading: StateTrail.Reading(none: .shared, unknown: .joined, replaced: { HistoryVisibility(ofReplaced: $0) }))
+    }
+
+    /// Looks as far back as these events reach. Costs nothing where neither the setting nor the membership changed after them.
+    mutating func extend(to events: [TimelineEvent], in reader: EventReader) async throws {
+        // Before an event that changed one of the two the value may be another one.
+        guard let oldest = events.map(\.position.predecessor).min() else { return }
+        try await memberships.extend(to: oldest, in: reader)
+        try await settings.extend(to: oldest, in: reader)
+    }
+
+    /// Whether the viewer may see an event to which the trails reach.
+    func shows(_ event: TimelineEvent) -> Bool {
+        guard event.position <= view.end else { return false }
+        let context = VisibilityContext(
+            viewer: view.viewer, visibility: settings.value(before: event.position),
+            membership: memberships.value(before: event.position),
+            joinedSince: view.hasBeenMember || memberships.contains(after: event.position) { $0 == .join })
+        switch event.type {
+        case StateKey.historyVisibility.type where event.stateKey == "":
+            return context.showsChange(to: settings.value(at: event.position))
+        case StateKey.memberType where event.stateKey == view.viewer.text:
+            return event.membership.map(context.showsOwnChange(to:)) ?? context.showsOtherEvents
+        default:
+            return context.showsOtherEvents
+        }
+    }
+
+    /// The viewer's membership in the state after the event. Who never had one counts as having left.
+    func membership(at event: TimelineEvent) -> Membership {
+        memberships.value(at: event.position) ?? .leave
+    }
+}
