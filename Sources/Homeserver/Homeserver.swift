@@ -23,6 +23,18 @@ package final class Homeserver: Sendable {
     package let roomCreation: RoomCreation
     package let directory: AliasDirectory
     package let history: RoomHistory
+    package let memberships: MembershipService
+    package let roomCreations: RoomCreationService
+    package let roomUpgrades: RoomUpgradeService
+    package let guestRemoval: CommitReader
+    package let reports: ReportService
+    package let directoryReader: CommitReader
+    package let roomDirectory: RoomDirectoryService
+    package let roomSummaries: RoomSummaryService
+    package let spaces: SpaceHierarchyService
+    package let userDirectory: UserDirectoryService
+    package let searchReader: CommitReader
+    package let search: SearchService
 
     // Accounts
     package let passwords: PasswordHasher
@@ -30,10 +42,13 @@ package final class Homeserver: Sendable {
     package let sessions: SessionService
     package let interactiveAuthentication: InteractiveAuthentication
     package let login: LoginService
+    package let passwordChange: PasswordChange
+    package let deactivation: AccountDeactivation
     package let registration: RegistrationService
     package let sharedSecretRegistration: SharedSecretRegistration
     package let profiles: ProfileService
     package let accountData: AccountDataService
+    package let tags: TagService
     package let filters: FilterService
     package let pushRules: PushRuleService
     package let rateLimits: RateLimiter
@@ -42,14 +57,27 @@ package final class Homeserver: Sendable {
     package let devices: DeviceService
     package let deviceLists: DeviceListService
     package let keys: EndToEndKeyService
+    package let crossSigning: CrossSigningService
+    package let keyBackups: KeyBackupService
+    package let dehydratedDevices: DehydratedDeviceService
     package let toDevice: ToDeviceService
 
     // Reading and typing
     package let receipts: ReceiptService
     package let readMarkers: ReadMarkerService
     package let typing: TypingService
+    package let unread: UnreadService
+    package let notifications: NotificationService
+    package let presence: PresenceService
+
+    package let threadSubscriptions: ThreadSubscriptionService
+    package let delayedEvents: DelayedEventService
+    package let delayedStateCancellation: CommitReader
 
     package let sync: SyncEngine
+    package let slidingConnections: SlidingConnections
+    package let slidingSync: SlidingSyncEngine
+    package let eventStream: EventStream
 
     /// - Parameter groundwork: what stands below the services: the database and the rooms.
     package init(configuration: ServerConfiguration, groundwork: Groundwork, publishedKeys: PublishedKeys, logger: Logger) {
@@ -66,11 +94,26 @@ package final class Homeserver: Sendable {
         directory = groundwork.directory
         history = RoomHistory(rooms: rooms, events: events)
 
+        let appearances = RoomAppearanceReader(rooms: rooms, events: events)
+        directoryReader = CommitReader(
+            DirectoryIndex(database: database, rooms: rooms, appearances: appearances, serverName: serverName), journal: journal,
+            database: database, logger: logger, pause: .milliseconds(50))
+        roomDirectory = RoomDirectoryService(
+            database: database, journal: journal, rooms: rooms, policy: directory.policy, reader: directoryReader)
+        roomSummaries = RoomSummaryService(database: database, appearances: appearances, serverName: serverName)
+        spaces = SpaceHierarchyService(appearances: appearances, events: events)
+        userDirectory = UserDirectoryService(
+            database: database, journal: journal, options: configuration.userDirectory, reader: directoryReader)
+
         // The observers of devices come first: sessions end together with what belongs to a device.
         deviceLists = DeviceListService(database: database, journal: journal, rooms: rooms, serverName: serverName)
-        keys = EndToEndKeyService(database: database, journal: journal, serverName: serverName)
+        let keyChanges = KeyedQueue<UserID>()
+        keys = EndToEndKeyService(database: database, journal: journal, serverName: serverName, changes: keyChanges)
+        crossSigning = CrossSigningService(database: database, journal: journal, changes: keyChanges)
+        keyBackups = KeyBackupService(database: database)
         toDevice = ToDeviceService(database: database, journal: journal, serverName: serverName, logger: logger)
-        let deviceObservers: [any DeviceObserver] = [deviceLists, keys, toDevice]
+        slidingConnections = SlidingConnections(database: database, logger: logger)
+        let deviceObservers: [any DeviceObserver] = [deviceLists, keys, crossSigning, toDevice, slidingConnections]
 
         rateLimits = RateLimiter(configuration.rateLimits)
         passwords = PasswordHasher(rounds: configuration.bcryptRounds, pepper: configuration.passwordPepper)
@@ -80,27 +123,71 @@ package final class Homeserver: Sendable {
         interactiveAuthentication = InteractiveAuthentication()
         login = LoginService(
             accounts: accounts, passwords: passwords, rateLimits: rateLimits, isEnabled: configuration.passwordLoginEnabled)
+        passwordChange = PasswordChange(
+            database: database, passwords: passwords, sessions: sessions, policy: configuration.passwordPolicy)
+        deactivation = AccountDeactivation(database: database, sessions: sessions, membership: membership, logger: logger)
         profiles = ProfileService(
             database: database, membership: membership, serverName: serverName, mayChange: ProfileField.mayChange(configuration))
         registration = RegistrationService(
             accounts: accounts, passwords: passwords, rateLimits: rateLimits, interactive: interactiveAuthentication,
-            policy: RegistrationPolicy(configuration))
+            policy: RegistrationPolicy(configuration),
+            autoJoin: AutoJoin(
+                configuration, database: database, creation: roomCreation, membership: membership, logger: logger))
         sharedSecretRegistration = SharedSecretRegistration(secret: configuration.registrationSharedSecret)
         pushRules = PushRuleService(database: database, journal: journal)
         accountData = AccountDataService(database: database, journal: journal, pushRules: pushRules)
+        tags = TagService(accountData: accountData, rooms: rooms)
+        searchReader = CommitReader(
+            SearchIndex(), journal: journal, database: database, logger: logger, pause: .milliseconds(50))
+        search = SearchService(
+            database: database, journal: journal, rooms: rooms, events: events, history: history, accountData: accountData,
+            reader: searchReader, isEnabled: configuration.enableSearch)
+        memberships = MembershipService(
+            rooms: rooms, membership: membership,
+            identityServers: IdentityServerClient(
+                http: OutboundHTTP(configuration.outbound), isLookupEnabled: configuration.outbound.isThirdPartyLookupEnabled,
+                logger: logger),
+            rateLimits: rateLimits, forgetsOnLeave: configuration.forgetRoomsOnLeave)
+        roomCreations = RoomCreationService(creation: roomCreation, membership: memberships, rateLimits: rateLimits)
+        roomUpgrades = RoomUpgradeService(
+            rooms: rooms, events: events,
+            settings: RoomSettingsCopy(database: database, accountData: accountData, pushRules: pushRules, logger: logger),
+            rateLimits: rateLimits)
+        guestRemoval = CommitReader(
+            GuestRemoval(database: database, rooms: rooms, membership: membership, logger: logger), journal: journal,
+            database: database, logger: logger)
+        reports = ReportService(database: database, rooms: rooms, history: history, accounts: accounts, rateLimits: rateLimits)
         filters = FilterService(database: database)
         devices = DeviceService(database: database, journal: journal, sessions: sessions)
+        dehydratedDevices = DehydratedDeviceService(
+            database: database, journal: journal, sessions: sessions, keys: keys, toDevice: toDevice)
 
-        receipts = ReceiptService(database: database, journal: journal, history: history, events: events)
+        unread = UnreadService(
+            database: database, rooms: rooms, events: events, pushRules: pushRules, commits: journal.commits, logger: logger)
+        receipts = ReceiptService(database: database, journal: journal, history: history, events: events, observer: unread)
+        notifications = NotificationService(
+            database: database, rooms: rooms, events: events, pushRules: pushRules, unread: unread, accountData: accountData)
+        presence = PresenceService(
+            configuration: configuration.presence, database: database, journal: journal, serverName: serverName, logger: logger)
         readMarkers = ReadMarkerService(accountData: accountData, receipts: receipts, events: events)
         typing = TypingService(journal: journal, rooms: rooms)
+
+        threadSubscriptions = ThreadSubscriptionService(database: database, journal: journal, history: history)
+        delayedEvents = DelayedEventService(
+            database: database, rooms: rooms, membership: membership, longestDelay: configuration.maxEventDelay, logger: logger)
+        delayedStateCancellation = CommitReader(
+            DelayedStateCancellation(delayedEvents), journal: journal, database: database, logger: logger)
 
         sync = SyncEngine(
             groundwork: groundwork,
             sources: SyncEngine.Sources(
                 accountData: accountData, filters: filters, keys: keys, toDevice: toDevice, deviceLists: deviceLists,
-                receipts: receipts, typing: typing),
-            timelineLimit: configuration.filterTimelineLimit, byteLimit: configuration.budgets.eventCacheBytes / 2, logger: logger)
+                receipts: receipts, typing: typing, unread: unread, presence: presence),
+            timelineLimit: configuration.filterTimelineLimit, byteLimit: configuration.budgets.eventCacheBytes / 2,
+            excludedRooms: configuration.roomsExcludedFromSync, logger: logger)
+        slidingSync = SlidingSyncEngine(sync: sync, threadSubscriptions: threadSubscriptions, connections: slidingConnections)
+        eventStream = EventStream(
+            groundwork: groundwork, history: history, accountData: accountData, receipts: receipts, typing: typing, presence: presence)
     }
 
     /// What stands below the services.

@@ -28,10 +28,11 @@ struct Wiring {
             database: database, journal: journal, sequences: sequences, serverName: configuration.serverName, signingKey: signingKey,
             logger: Logger(label: "martlet.rooms"), eventCacheByteLimit: configuration.budgets.eventCacheBytes)
         let rooms = RoomRegistry(environment: environment, byteLimit: configuration.budgets.roomStateBytes)
-        let directory = AliasDirectory(rooms: rooms, requiresMembership: configuration.requireMembershipForAliases)
+        let directory = AliasDirectory(rooms: rooms, policy: Self.directoryPolicy(configuration))
         let groundwork = Homeserver.Groundwork(
             database: database, journal: journal, rooms: rooms, events: EventReader(environment: environment),
-            membership: RoomMembership(rooms: rooms, directory: directory),
+            membership: RoomMembership(
+                rooms: rooms, directory: directory, blocksNonAdminInvites: configuration.blockNonAdminInvites),
             roomCreation: RoomCreation(rooms: rooms, directory: directory, policy: Self.creationPolicy(configuration)), directory: directory
         )
         let publishedKeys = PublishedKeys(
@@ -39,11 +40,36 @@ struct Wiring {
             oldKeys: configuration.oldSigningKeys.map { PublishedKeys.OldKey(keyID: $0.keyID, key: $0.key, expired: $0.expired) },
             validity: configuration.keyRefreshInterval)
         homeserver = Homeserver(configuration: configuration, groundwork: groundwork, publishedKeys: publishedKeys, logger: logger)
+        try await homeserver.presence.restore()
     }
 
     /// What runs beside the listeners, in the order of its start; it stops in the reverse order.
     var services: [any Service] {
-        [journal, homeserver.sessions.activity, homeserver.toDevice, homeserver.typing, homeserver.sync]
+        [
+            journal,
+            homeserver.directoryReader,
+            homeserver.sessions.activity,
+            homeserver.toDevice,
+            homeserver.typing,
+            homeserver.unread,
+            homeserver.presence,
+            homeserver.deactivation,
+            homeserver.guestRemoval,
+            homeserver.delayedEvents,
+            homeserver.delayedStateCancellation,
+            homeserver.slidingConnections,
+            homeserver.sync,
+        ] + (homeserver.configuration.enableSearch ? [homeserver.searchReader] : [])
+    }
+
+    /// The operator's rules about names of rooms and the room directory.
+    private static func directoryPolicy(_ configuration: ServerConfiguration) -> DirectoryPolicy {
+        var policy = DirectoryPolicy()
+        policy.requiresMembership = configuration.requireMembershipForAliases
+        policy.aliasCreationRules = configuration.aliasCreationRules
+        policy.publicationRules = configuration.roomListPublicationRules
+        policy.isListEnabled = configuration.enableRoomListSearch
+        return policy
     }
 
     /// The presets that `encryption_enabled_by_default_for_room_type` means.

@@ -29,6 +29,7 @@ package struct AccountDataService: Sendable {
     private let database: any Database
     private let journal: Journal
     private let pushRuleService: PushRuleService
+    private let ignoredUsers = IgnoredUsers()
 
     package init(database: any Database, journal: Journal, pushRules: PushRuleService) {
         self.database = database
@@ -44,6 +45,11 @@ package struct AccountDataService: Sendable {
         return try await database.read { try AccountDataStore.content(type, room: room, of: user, on: $0) }
     }
 
+    /// The users whom a user ignores.
+    package func ignoredUsers(of user: UserID) async throws -> Set<UserID> {
+        try await ignoredUsers.list(of: user) { try await content(IgnoredUsers.type, room: nil, of: user) }
+    }
+
     /// Writes what a client sets.
     ///
     /// - Throws: `M_BAD_JSON` with status 405 for types that the server keeps itself; `M_INVALID_PARAM` for an unusable type.
@@ -53,12 +59,21 @@ package struct AccountDataService: Sendable {
         return try await set(type, room: room, content: content, of: user)
     }
 
+    /// Deletes what a client set. Incremental syncs tell of it by an empty object (MSC3391).
+    ///
+    /// - Throws: as `put`. What is not there is no error.
+    package func delete(_ type: ByteString, room: RoomID?, of user: UserID) async throws {
+        try Self.checkMayBePut(type)
+        guard try await content(type, room: room, of: user) != nil else { return }
+        try await set(type, room: room, content: [], of: user)
+    }
+
     /// Writes account data of any type, also those that only the server sets, such as `m.fully_read`.
     ///
     /// - Parameter content: a JSON object.
     @discardableResult
     package func set(_ type: ByteString, room: RoomID?, content: [UInt8], of user: UserID) async throws -> StreamPosition {
-        let record = AccountDataRecord(user: user, room: room, type: type, content: content)
+        let record = AccountDataRecord(user: user, room: room, type: type, content: content, ignoredUsers: ignoredUsers)
         return try await journal.append(JournalBatch(records: [record])).upperBound
     }
 
@@ -97,12 +112,14 @@ private struct AccountDataRecord: JournalRecord {
     let room: RoomID?
     let type: ByteString
     let content: [UInt8]
+    let ignoredUsers: IgnoredUsers
 
     func write(on connection: any SQLConnection, at position: StreamPosition) throws {
         try AccountDataStore.set(type, room: room, to: content, of: user, position: position.value, on: connection)
     }
 
     func change(at position: StreamPosition) -> Change {
-        Change(position: position, kind: .accountData(user: user, room: room))
+        if room == nil, type == IgnoredUsers.type { ignoredUsers.forget(user) }
+        return Change(position: position, kind: .accountData(user: user, room: room))
     }
 }

@@ -23,6 +23,11 @@ package struct AccountService: Sendable {
         return try await database.read { try AccountStore.exists(user, on: $0) }
     }
 
+    /// Those of `users`, all of this server, that have an account, and whether it is deactivated.
+    package func deactivations(of users: [UserID]) async throws -> [UserID: Bool] {
+        try await database.read { try AccountStore.deactivations(of: users, on: $0) }
+    }
+
     /// The account that somebody means who types `user`: this very id, or else the only one that differs in the case of
     /// letters alone.
     package func accountIgnoringCase(_ user: UserID) async throws -> AccountRow? {
@@ -43,8 +48,14 @@ package struct AccountService: Sendable {
                 try ProfileStore.set(
                     ProfileField.displayName, to: JSONValue.string(displayName).canonicalBytes, of: account.user, on: connection)
             }
+            try UserDirectoryEntry.refresh(account.user, on: connection)
             return true
         }
+    }
+
+    /// Makes a guest's account a person's; false if there is no such guest.
+    package func promoteGuest(_ user: UserID, passwordHash: String) async throws -> Bool {
+        try await database.write { try AccountStore.promoteGuest(user, passwordHash: passwordHash, on: $0) }
     }
 
     package func setAdmin(_ isAdmin: Bool, _ user: UserID) async throws -> Bool {

@@ -39,10 +39,9 @@ package struct LoginService: Sendable {
         return account.user
     }
 
-    /// Checks an `m.login.password` stage: the password must be the one of `requester`.
-    package func verifyStage(_ auth: JSON, of requester: UserID) async throws {
-        let account = try await verify(auth)
-        guard account.user == requester else { throw MatrixError.forbidden("Invalid auth") }
+    /// Checks an `m.login.password` stage, and tells whose password it is.
+    package func verifyStage(_ auth: JSON) async throws -> UserID {
+        try await verify(auth).user
     }
 
     // MARK: Steps

@@ -4,20 +4,24 @@ import MatrixCore
 import Persistence
 import Rooms
 
-/// Says that a device of `user` came, went, was renamed or has other keys: who shares a room with the user asks again.
+/// Says that a device of `user` came, went, was renamed or has other keys, or that other cross-signing keys or signatures of them are
+/// there: who may see that asks again.
 package struct DeviceListChange: JournalRecord {
     package let user: UserID
+    /// Who alone can see it; nil: everyone who shares a room with the user.
+    package let viewer: UserID?
 
-    package init(user: UserID) {
+    package init(user: UserID, seenBy viewer: UserID? = nil) {
         self.user = user
+        self.viewer = viewer
     }
 
     package func write(on connection: any SQLConnection, at position: StreamPosition) throws {
-        try DeviceListStore.insert(user, position: position, on: connection)
+        try DeviceListStore.insert(user, seenBy: viewer, position: position, on: connection)
     }
 
     package func change(at position: StreamPosition) -> Change {
-        Change(position: position, kind: .deviceList(user: user))
+        Change(position: position, kind: viewer.map { .signatures(user: user, viewer: $0) } ?? .deviceList(user: user))
     }
 
     package func isStored(on connection: any SQLConnection, at position: StreamPosition) throws -> Bool? {

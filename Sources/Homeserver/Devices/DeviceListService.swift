@@ -24,19 +24,19 @@ package final class DeviceListService: Sendable {
 
     /// What changed for `viewer` after `after` up to `upTo`.
     ///
-    /// - Returns: `changed`: those who share a room with the viewer and whose devices changed, and those who came into a room with
-    ///   the viewer; `left`: those who were in a room with the viewer and are in none any more. Both in the order of their ids.
+    /// - Returns: `changed`: those who share a room with the viewer and whose devices changed, those who came into a room with
+    ///   the viewer, and those whose keys the viewer signed; `left`: those who were in a room with the viewer and are in none any more. Both in the order of their ids.
     package func changes(
         for viewer: UserID, after: StreamPosition, upTo: StreamPosition
     ) async throws -> (changed: [UserID], left: [UserID]) {
         guard after < upTo else { return ([], []) }
         if let recent = recentEntries(after: after, upTo: upTo) {
             if recent.isEmpty { return ([], []) }
-            return try await answer(for: viewer, devices: devices(in: recent), moves: moves(in: recent, for: viewer))
+            return try await answer(for: viewer, devices: devices(in: recent, seenBy: viewer), moves: moves(in: recent, for: viewer))
         }
         let (devices, changes) = try await database.read { connection in
             (
-                try DeviceListStore.users(after: after, upTo: upTo, on: connection),
+                try DeviceListStore.entries(seenBy: viewer, after: after, upTo: upTo, on: connection),
                 try DeviceListStore.membershipTransitions(around: viewer, after: after, upTo: upTo, on: connection)
             )
         }
@@ -61,10 +61,10 @@ package final class DeviceListService: Sendable {
         }
     }
 
-    private func devices(in entries: [DeviceListWindow.Entry]) -> Set<UserID> {
-        var users: Set<UserID> = []
-        for case .devices(let user) in entries { users.insert(user) }
-        return users
+    private func devices(in entries: [DeviceListWindow.Entry], seenBy viewer: UserID) -> Set<DeviceListEntry> {
+        var found: Set<DeviceListEntry> = []
+        for case .devices(let entry) in entries where entry.viewer == nil || entry.viewer == viewer { found.insert(entry) }
+        return found
     }
 
     private func moves(in entries: [DeviceListWindow.Entry], for viewer: UserID) -> DeviceListMoves {
@@ -76,7 +76,7 @@ package final class DeviceListService: Sendable {
     // MARK: What it means
 
     private func answer(
-        for viewer: UserID, devices: Set<UserID>, moves: DeviceListMoves
+        for viewer: UserID, devices: Set<DeviceListEntry>, moves: DeviceListMoves
     ) async throws -> (changed: [UserID], left: [UserID]) {
         var changed: Set<UserID> = []
         var gone: Set<UserID> = []
@@ -92,11 +92,15 @@ package final class DeviceListService: Sendable {
         changed.remove(viewer)
         gone.remove(viewer)
 
-        var others = devices.subtracting(changed)
+        // Whom the viewer signed, the viewer knows, be it without a common room.
+        let signed = Set(devices.lazy.filter { $0.viewer != nil }.map(\.user))
+        var others = Set(devices.lazy.filter { $0.viewer == nil }.map(\.user)).subtracting(changed)
         if others.remove(viewer) != nil { changed.insert(viewer) }
         let sharing = try await usersSharingRoom(with: viewer, among: others.union(gone))
         changed.formUnion(others.intersection(sharing))
-        return (changed.sorted(), gone.subtracting(sharing).subtracting(changed).sorted())
+        let left = gone.subtracting(sharing).subtracting(changed)
+        changed.formUnion(signed.subtracting(left))
+        return (changed.sorted(), left.sorted())
     }
 
     /// Those who are joined to a room.

@@ -8,7 +8,7 @@ import Rooms
 /// Of the newest stretch of the stream, what matters to device lists, in order. It is fed with commits, each once and in order.
 package struct DeviceListWindow: Sendable {
     package enum Entry: Sendable {
-        case devices(UserID)
+        case devices(DeviceListEntry)
         case membership(MembershipTransition)
     }
 
@@ -29,7 +29,9 @@ package struct DeviceListWindow: Sendable {
         for change in commit.changes where change.position > position {
             switch change.kind {
             case .deviceList(let user):
-                entries.append((change.position, .devices(user)))
+                entries.append((change.position, .devices(DeviceListEntry(user: user))))
+            case .signatures(let user, let viewer):
+                entries.append((change.position, .devices(DeviceListEntry(user: user, viewer: viewer))))
             case .event(let event):
                 if let change = MembershipTransition(event) { entries.append((event.position, .membership(change))) }
             default:

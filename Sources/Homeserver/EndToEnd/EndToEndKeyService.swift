@@ -10,16 +10,20 @@ package final class EndToEndKeyService: Sendable {
     private let journal: Journal
     private let serverName: ServerName
     private let counts = KeyCountCache(capacity: 20_000)
-    /// One upload of a device at a time, so that two of them cannot both find that a key is new.
-    private let uploads = KeyedQueue<DeviceAddress>()
+    /// The keys of one user are changed by one request after the other, so that two of them cannot both find that a key is new.
+    private let changes: KeyedQueue<UserID>
 
     /// How long a key that was handed out is remembered, so that a repeated upload cannot bring it back.
     private static let claimedKeyMemory: Int64 = 7 * 24 * 60 * 60 * 1000
 
-    package init(database: any Database, journal: Journal, serverName: ServerName) {
+    /// - Parameter changes: shared with all that changes the keys of users' devices.
+    package init(
+        database: any Database, journal: Journal, serverName: ServerName, changes: KeyedQueue<UserID> = KeyedQueue()
+    ) {
         self.database = database
         self.journal = journal
         self.serverName = serverName
+        self.changes = changes
     }
 
     // MARK: Upload
@@ -29,7 +33,7 @@ package final class EndToEndKeyService: Sendable {
     /// - Returns: what the device has now.
     /// - Throws: `M_INVALID_PARAM` where a one-time key of the same id is there and is another key; then nothing is stored.
     package func upload(_ upload: KeyUpload, by owner: DeviceAddress) async throws -> KeyCounts {
-        try await uploads.run(owner) {
+        try await changes.run(owner.user) {
             let records = try await self.records(of: upload, by: owner)
             guard !records.isEmpty else { return }
             _ = try await counts.whileWriting([owner]) { try await journal.append(JournalBatch(records: records)) }
@@ -38,7 +42,7 @@ package final class EndToEndKeyService: Sendable {
     }
 
     /// What of an upload is news.
-    private func records(of upload: KeyUpload, by owner: DeviceAddress) async throws -> [any JournalRecord] {
+    func records(of upload: KeyUpload, by owner: DeviceAddress) async throws -> [any JournalRecord] {
         let stored = try await database.read { connection in
             let deviceKeys = try upload.deviceKeys.flatMap { _ in
                 try DeviceKeyStore.keys(of: owner.device, of: owner.user, on: connection)
@@ -51,8 +55,10 @@ package final class EndToEndKeyService: Sendable {
             )
         }
         var records: [any JournalRecord] = []
-        if let deviceKeys = upload.deviceKeys, deviceKeys != stored.deviceKeys {
-            records.append(DeviceKeysChange(address: owner, json: deviceKeys))
+        if let uploaded = upload.deviceKeys {
+            // What the self-signing key signed stays signed.
+            let deviceKeys = stored.deviceKeys.map { SignedKeys.merging(uploaded, withSignaturesOf: $0) } ?? uploaded
+            if deviceKeys != stored.deviceKeys { records.append(DeviceKeysChange(address: owner, json: deviceKeys)) }
         }
         let oneTimeKeys = try upload.newOneTimeKeys(stored: stored.oneTimeKeys)
         if !oneTimeKeys.isEmpty || !upload.fallbackKeys.isEmpty {
@@ -66,19 +72,22 @@ package final class EndToEndKeyService: Sendable {
 
     // MARK: Query
 
-    /// The identity keys of users' devices.
-    package func query(_ query: KeyQuery) async throws -> KeyQueryAnswer {
+    /// The identity keys of users' devices, and the cross-signing keys of the users, with the signatures that `viewer` may see.
+    package func query(_ query: KeyQuery, by viewer: UserID) async throws -> KeyQueryAnswer {
         let local = query.users.filter { $0.user.belongs(to: serverName) }
-        var found: [UserID: [DeviceKeysRow]] = [:]
-        if !local.isEmpty {
-            let users = local.map(\.user)
-            let rows = try await database.read { try DeviceKeyStore.keys(ofDevicesOf: users, on: $0) }
-            found = Dictionary(grouping: rows, by: \.user)
+        let failures = unreachable(query.users.lazy.map(\.user))
+        guard !local.isEmpty else { return KeyQueryAnswer(users: [], crossSigningKeys: [], failures: failures) }
+        let users = local.map(\.user)
+        let (rows, keys, signatures) = try await database.read { connection in
+            (
+                try DeviceKeyStore.keys(ofDevicesOf: users, on: connection),
+                try CrossSigningStore.keys(of: users, seenBy: viewer, on: connection),
+                try CrossSigningStore.signatures(by: viewer, on: connection)
+            )
         }
-        let answers = local.map { user, wanted in
-            (user: user, devices: (found[user] ?? []).filter { wanted.isEmpty || wanted.contains($0.device) })
-        }
-        return KeyQueryAnswer(users: answers, failures: unreachable(query.users.lazy.map(\.user)))
+        return KeyQueryAnswer(
+            users: KeyQueryAnswer.devices(rows, wanted: local),
+            crossSigningKeys: KeyQueryAnswer.showing(signatures, by: viewer, on: keys), failures: failures)
     }
 
     // MARK: Claim
@@ -156,6 +165,7 @@ extension EndToEndKeyService: DeviceObserver {
     package func deleteRows(of device: DeviceID, user: UserID, on connection: any SQLConnection) throws {
         try DeviceKeyStore.delete(of: device, of: user, on: connection)
         try OneTimeKeyStore.delete(of: device, of: user, on: connection)
+        try DehydratedDeviceStore.delete(device, of: user, on: connection)
     }
 
     package func didDelete(_ devices: [DeviceID], of user: UserID) async {

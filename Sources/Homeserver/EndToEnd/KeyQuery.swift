@@ -31,7 +31,44 @@ package struct KeyQuery: Sendable {
 /// The keys that were found.
 package struct KeyQueryAnswer: Sendable {
     /// Every local user that was asked for, also those without keys.
-    package let users: [(user: UserID, devices: [DeviceKeysRow])]
+    package let users: [(user: UserID, devices: ArraySlice<DeviceKeysRow>)]
+    /// The cross-signing keys, with the signatures that may be seen.
+    package let crossSigningKeys: [CrossSigningKeyRow]
     /// The servers that could not be asked, with the reason.
     package let failures: [(server: ServerName, reason: String)]
+}
+
+extension KeyQueryAnswer {
+    /// Sorts devices under their users.
+    ///
+    /// - Parameters:
+    ///   - rows: those of one user stand together.
+    ///   - wanted: who is asked for, with the wanted devices; none: all.
+    static func devices(
+        _ rows: [DeviceKeysRow], wanted: [(user: UserID, devices: Set<DeviceID>)]
+    ) -> [(user: UserID, devices: ArraySlice<DeviceKeysRow>)] {
+        var runs: [UserID: Range<Int>] = [:]
+        var start = 0
+        for index in rows.indices where index + 1 == rows.count || rows[index + 1].user != rows[index].user {
+            runs[rows[index].user] = start..<(index + 1)
+            start = index + 1
+        }
+        return wanted.map { user, devices in
+            let all = rows[runs[user] ?? 0..<0]
+            return (user, devices.isEmpty ? all : all.filter { devices.contains($0.device) }[...])
+        }
+    }
+
+    /// Adds to the keys what `viewer` signed of them; nobody else sees that.
+    static func showing(_ signatures: [UserSignature], by viewer: UserID, on keys: [CrossSigningKeyRow]) -> [CrossSigningKeyRow] {
+        guard !signatures.isEmpty else { return keys }
+        let byUser = Dictionary(grouping: signatures, by: \.user)
+        return keys.map { key in
+            guard key.usage == .master, let signed = byUser[key.user]?.filter({ $0.publicKey == key.publicKey }), !signed.isEmpty else {
+                return key
+            }
+            let json = SignedKeys.adding(signed.map { ($0.keyID, $0.signature) }, by: viewer, to: key.json)
+            return CrossSigningKeyRow(user: key.user, usage: key.usage, publicKey: key.publicKey, json: json)
+        }
+    }
 }

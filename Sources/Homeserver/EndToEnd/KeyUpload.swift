@@ -11,8 +11,13 @@ package struct KeyUpload: Sendable {
     /// At most one for each algorithm.
     package let fallbackKeys: [StoredKey]
 
+    /// The largest identity keys of a device, in bytes as canonical JSON.
+    package static let deviceKeysLimit = 65_536
+    /// How many one-time keys one request may bring.
+    package static let oneTimeKeyLimit = 1000
+
     /// - Parameter owner: the device that makes the request; `device_keys` must be its own.
-    /// - Throws: `M_BAD_JSON`, `M_MISSING_PARAM`.
+    /// - Throws: `M_BAD_JSON`, `M_TOO_LARGE`.
     package init(_ body: JSON, by owner: DeviceAddress) throws(MatrixError) {
         deviceKeys = try body["device_keys"].map { (keys) throws(MatrixError) in try KeyUpload.check(deviceKeys: keys, of: owner) }
         oneTimeKeys = try KeyUpload.keys(body, "one_time_keys")
@@ -52,8 +57,9 @@ package struct KeyUpload: Sendable {
     private static func check(deviceKeys keys: JSON, of owner: DeviceAddress) throws(MatrixError) -> [UInt8] {
         guard keys.isObject else { throw .badJSON("device_keys must be an object") }
         for (member, isValid) in members {
-            guard let value = keys[member] else { throw .missingParam("Missing device_keys.\(member)") }
-            guard isValid(value) else { throw .badJSON("device_keys.\(member) is not of the right type") }
+            guard let value = keys[member], isValid(value) else {
+                throw .badJSON("device_keys.\(member) is missing, or not of the right type")
+            }
         }
         guard keys["user_id"]?.byteString == owner.user.text else {
             throw .badJSON("user_id in device_keys does not match that of the authenticated user")
@@ -61,7 +67,9 @@ package struct KeyUpload: Sendable {
         guard keys["device_id"]?.byteString == owner.device.text else {
             throw .badJSON("device_id in device_keys does not match that of the authenticated device")
         }
-        return keys.canonicalBytes(omitting: ["unsigned"])
+        let json = keys.canonicalBytes(omitting: ["unsigned"])
+        guard json.count <= deviceKeysLimit else { throw .tooLarge("device_keys are too large: \(json.count) bytes") }
+        return json
     }
 
     /// The members that `device_keys` must have.
@@ -69,17 +77,9 @@ package struct KeyUpload: Sendable {
         ("user_id", { $0.isString }),
         ("device_id", { $0.isString }),
         ("algorithms", { $0.isArray && $0.elements.allSatisfy(\.isString) }),
-        ("keys", { isMapOfStrings($0) }),
-        ("signatures", { isSignatures($0) }),
+        ("keys", { SignedKeys.isMapOfStrings($0) }),
+        ("signatures", { SignedKeys.isSignatures($0) }),
     ]
-
-    private static func isMapOfStrings(_ value: JSON) -> Bool {
-        value.isObject && value.members.allSatisfy { $0.value.isString }
-    }
-
-    private static func isSignatures(_ value: JSON) -> Bool {
-        value.isObject && value.members.allSatisfy { isMapOfStrings($0.value) }
-    }
 
     // MARK: One-time and fallback keys
 
@@ -87,6 +87,7 @@ package struct KeyUpload: Sendable {
     private static func keys(_ body: JSON, _ member: String) throws(MatrixError) -> [StoredKey] {
         guard let object = body[member], !object.isNull else { return [] }
         guard object.isObject else { throw .badJSON("\(member) must be an object") }
+        guard object.count <= oneTimeKeyLimit else { throw .tooLarge("\(member) has more than \(oneTimeKeyLimit) keys") }
         // Of a name that is written twice, the last one counts.
         var keys: [ByteString: StoredKey] = [:]
         for (name, value) in object.members {
@@ -99,9 +100,9 @@ package struct KeyUpload: Sendable {
         return keys.sorted { $0.key < $1.key }.map(\.value)
     }
 
-    /// Exactly one colon; neither part may hold U+0000, which no database stores.
+    /// Exactly one colon; neither part may hold U+0000, which no database stores, and both must fit into its index.
     private static func split(_ name: ByteString) -> (algorithm: ByteString, id: ByteString)? {
-        guard !name.string.utf8.contains(0) else { return nil }
+        guard !name.string.utf8.contains(0), name.count <= KeyID.byteLimit else { return nil }
         let parts = name.string.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2 else { return nil }
         return (ByteString(String(parts[0])), ByteString(String(parts[1])))
@@ -111,6 +112,6 @@ package struct KeyUpload: Sendable {
     private static func isKey(_ value: JSON) -> Bool {
         if value.isString { return true }
         guard value.isObject, let key = value["key"], key.isString, let signatures = value["signatures"] else { return false }
-        return isSignatures(signatures)
+        return SignedKeys.isSignatures(signatures)
     }
 }

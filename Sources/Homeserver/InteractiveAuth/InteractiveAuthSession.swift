@@ -41,6 +41,8 @@ package struct InteractiveAuthSession: Sendable {
     package private(set) var completed: [String] = []
     /// A password hash made from an earlier request of the session: later ones need not repeat the password.
     package var passwordHash: String?
+    /// Whose credentials a stage has found right; nil while none asked for an account's.
+    package private(set) var provenUser: UserID?
     /// The account that this session has registered: a repeated request gets the same one.
     package var registeredUser: UserID?
 
@@ -66,8 +68,10 @@ package struct InteractiveAuthSession: Sendable {
         return isComplete ? .proceed : .ask
     }
 
-    package mutating func complete(_ stage: String) {
+    /// - Parameter user: whose credentials the stage found right, where it asks for an account's.
+    package mutating func complete(_ stage: String, by user: UserID? = nil) {
         if !completed.contains(stage) { completed.append(stage) }
+        if let user { provenUser = user }
     }
 
     /// The body of the 401 answer: what can be done, what is done, and why the last stage failed.

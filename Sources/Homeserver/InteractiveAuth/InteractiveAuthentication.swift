@@ -37,12 +37,12 @@ package actor InteractiveAuthentication {
     /// - Parameters:
     ///   - body: the whole body of the request.
     ///   - secrets: members of the body that are not kept in the session.
-    ///   - verify: checks the credentials (the `auth` object) of a stage.
+    ///   - verify: checks the credentials (the `auth` object) of a stage, and tells whose they are where they are an account's.
     /// - Returns: the session, with all stages of a flow done.
     /// - Throws: `InteractiveAuthRequired`, or `MatrixError` for a malformed request or one of another operation.
     package func authenticate(
         _ operation: InteractiveAuthSession.Operation, body: JSON, flows: [InteractiveAuthSession.Flow], secrets: [String] = ["password"],
-        verify: @Sendable (_ stage: String, _ auth: JSON) async throws -> Void
+        verify: @Sendable (_ stage: String, _ auth: JSON) async throws -> UserID?
     ) async throws -> InteractiveAuthSession {
         let auth = try Self.auth(in: body)
         let parameters = Self.parameters(of: body, without: ["auth"] + secrets)
@@ -63,13 +63,14 @@ package actor InteractiveAuthentication {
             throw InteractiveAuthRequired(session)
         case .verify(let stage):
             guard let auth else { throw InteractiveAuthRequired(session) }
+            let user: UserID?
             do {
-                try await verify(stage, auth)
+                user = try await verify(stage, auth)
             } catch let error as MatrixError where (400..<500).contains(error.status) && error.status != 429 {
                 throw InteractiveAuthRequired(session, error: error)
             }
             // Another request of the session may have run during `verify`: add to what is stored now.
-            return try complete(stage, of: session)
+            return try complete(stage, by: user, of: session)
         }
     }
 
@@ -79,9 +80,11 @@ package actor InteractiveAuthentication {
         return try known(ByteString(id), for: operation)
     }
 
-    /// Keeps the hash of a password that came with a request of the session.
-    package func setPasswordHash(_ hash: String, session id: String) {
-        entries[ByteString(id)]?.session.passwordHash = hash
+    /// Keeps the hash of a new password that came with an unfinished request: later ones of the session need not repeat it.
+    package func keep(_ password: String?, of challenge: InteractiveAuthRequired, hashedBy hasher: PasswordHasher) async throws {
+        let id = ByteString(challenge.session)
+        guard let password, let entry = entries[id], entry.session.passwordHash == nil else { return }
+        entries[id]?.session.passwordHash = try await hasher.hash(password)
     }
 
     /// Notes the account that the session has made.
@@ -115,9 +118,11 @@ package actor InteractiveAuthentication {
         entries = entries.filter { $0.value.touched.milliseconds > oldest }
     }
 
-    private func complete(_ stage: String, of session: InteractiveAuthSession) throws(InteractiveAuthRequired) -> InteractiveAuthSession {
+    private func complete(
+        _ stage: String, by user: UserID?, of session: InteractiveAuthSession
+    ) throws(InteractiveAuthRequired) -> InteractiveAuthSession {
         var session = entries[ByteString(session.id)]?.session ?? session
-        session.complete(stage)
+        session.complete(stage, by: user)
         store(session)
         guard session.isComplete else { throw InteractiveAuthRequired(session) }
         return session

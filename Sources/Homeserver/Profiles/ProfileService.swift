@@ -35,13 +35,17 @@ package struct ProfileService: Sendable {
         return writer.bytes
     }
 
-    /// One field's value as JSON.
+    /// One field's value as JSON; nil for a name or picture that the user has not set.
     ///
-    /// - Throws: `M_NOT_FOUND` where it is not set.
-    package func value(of field: ByteString, of user: UserID) async throws -> [UInt8] {
+    /// - Throws: `M_NOT_FOUND` for an unknown user, and for another field that is not set.
+    package func value(of field: ByteString, of user: UserID) async throws -> [UInt8]? {
         guard user.belongs(to: serverName) else { throw Self.notFound }
-        guard let value = try await database.read({ try ProfileStore.field(field, of: user, on: $0) }) else { throw Self.notFound }
-        return value
+        let mayBeUnset = field == ProfileField.displayName || field == ProfileField.avatarURL
+        return try await database.read { connection in
+            if let value = try ProfileStore.field(field, of: user, on: connection) { return value }
+            guard mayBeUnset, try AccountStore.exists(user, on: connection) else { throw Self.notFound }
+            return nil
+        }
     }
 
     /// The display name and avatar URL of a local user, for events that carry them.
@@ -82,7 +86,11 @@ package struct ProfileService: Sendable {
         let mustBeUnset = !requester.isAdmin && !mayChange(field)
         let isChanged = try await database.write { connection in
             guard try AccountStore.exists(user, on: connection) else { throw Self.notFound }
-            return try Self.write(field, stored, of: user, mustBeUnset: mustBeUnset, on: connection)
+            guard try Self.write(field, stored, of: user, mustBeUnset: mustBeUnset, on: connection) else { return false }
+            if field == ProfileField.displayName || field == ProfileField.avatarURL {
+                try UserDirectoryEntry.refresh(user, on: connection)
+            }
+            return true
         }
         if isChanged, field == ProfileField.displayName || field == ProfileField.avatarURL {
             let (displayName, avatarURL) = try await nameAndAvatar(of: user)

@@ -70,6 +70,12 @@ package final class PushRuleService: Sendable {
         try await change(user) { changes throws(MatrixError) in try changes.setActions(actions, kind, id) }
     }
 
+    /// Gives a user for `new` the rules that they have for `old`.
+    package func copyRules(of old: RoomID, to new: RoomID, for user: UserID) async throws {
+        guard try await ruleset(of: user).rules.contains(where: { $0.concerns(old) }) else { return }
+        try await change(user) { changes throws(MatrixError) in try changes.copyRules(of: old, to: new) }
+    }
+
     // MARK: Steps
 
     private func change(

@@ -9,7 +9,8 @@ package enum RateLimitedAction: Hashable, Sendable {
     case message, registration, loginAddress, loginAccount, loginFailedAttempts
     case joinsLocal, joinsRemote, joinsPerRoom
     case invitesPerRoom, invitesPerUser, invitesPerIssuer, thirdPartyInvite
-    case adminRedaction, keyRequests, mediaCreate, presencePerUser, reports, roomCreation, userDirectory
+    case adminRedaction, keyRequests, mediaCreate, presencePerUser, delayedEventManagement, reports, roomCreation
+    case userDirectory, roomHierarchy
 }
 
 /// Refuses what is done too often. The buckets are in memory: each process limits what passes through it, and a
@@ -22,6 +23,8 @@ package final class RateLimiter: Sendable {
 
     /// Said where no time would help: the configured rate is zero.
     private static let longestRetry: Double = 3600
+    /// No option sets this one; it is Synapse's.
+    private static let roomHierarchy = RateLimit(5, 10)
 
     private let limits: RateLimits
     private let buckets = Mutex(RateBuckets<Key>())
@@ -79,9 +82,11 @@ package final class RateLimiter: Sendable {
         case .keyRequests: limits.keyRequests
         case .mediaCreate: limits.mediaCreate
         case .presencePerUser: limits.presencePerUser
+        case .delayedEventManagement: limits.delayedEventManagement
         case .reports: limits.reports
         case .roomCreation: limits.roomCreation
         case .userDirectory: limits.userDirectory
+        case .roomHierarchy: Self.roomHierarchy
         }
     }
 }

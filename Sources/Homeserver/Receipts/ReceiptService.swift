@@ -23,15 +23,21 @@ package final class ReceiptService: Sendable {
     private let journal: Journal
     private let events: EventReader
     private let history: RoomHistory
+    private let observer: (any ReceiptObserver)?
     private let state: Mutex<State>
     /// One move of a receipt at a time.
     private let moves = KeyedQueue<Slot>()
 
-    package init(database: any Database, journal: Journal, history: RoomHistory, events: EventReader, windowLimit: Int = 10_000) {
+    /// - Parameter observer: is told of every receipt that moves.
+    package init(
+        database: any Database, journal: Journal, history: RoomHistory, events: EventReader, observer: (any ReceiptObserver)? = nil,
+        windowLimit: Int = 10_000
+    ) {
         self.database = database
         self.journal = journal
         self.history = history
         self.events = events
+        self.observer = observer
         state = Mutex(
             State(
                 window: ReceiptWindow(startingAt: journal.position, limit: windowLimit),
@@ -50,7 +56,7 @@ package final class ReceiptService: Sendable {
     ) async throws {
         let view = try await memberView(of: room, for: user)
         guard let event = try await visibleEvent(eventID, in: view) else { return }
-        if let thread, try await !ThreadMembership.allows(thread, at: event, in: events) {
+        if let thread, !ThreadMembership.allows(thread, at: event) {
             throw MatrixError.invalidParam("event_id \(eventID) is not related to thread \(thread)")
         }
         let key = ReceiptKey(user: user, type: type.name, thread: thread ?? "")
@@ -94,6 +100,7 @@ package final class ReceiptService: Sendable {
                         state.window.append(entry)
                         state.positions.insert(mark.eventPosition, for: slot)
                     }
+                    observer?.didMove(slot.key, in: slot.room, to: mark.eventPosition, at: positions.upperBound)
                 }))
     }
 
@@ -115,6 +122,18 @@ package final class ReceiptService: Sendable {
         return Dictionary(grouping: rows, by: \.room).mapValues { rows in
             ReceiptContent.render(rows.map { ($0.key, $0.mark) })
         }
+    }
+
+    /// The receipts of one room that `viewer` may see and that stand at one of these events, and all of the viewer's own.
+    ///
+    /// - Returns: the content of an `m.receipt` event; nil where there are none.
+    package func receipts(
+        in room: RoomID, at events: [EventID], for viewer: UserID, upTo: StreamPosition
+    ) async throws -> [UInt8]? {
+        let rows = try await database.read { connection in
+            try ReceiptStore.receipts(in: room, at: events, visibleTo: viewer, upTo: upTo, on: connection)
+        }
+        return rows.isEmpty ? nil : ReceiptContent.render(rows.map { ($0.key, $0.mark) })
     }
 
     /// The newest receipt of each key, in the wanted rooms, private ones of other people left out.

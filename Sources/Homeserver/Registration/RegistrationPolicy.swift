@@ -11,6 +11,9 @@ package struct RegistrationPolicy: Sendable {
     package var isOpenWithoutVerification = false
     /// `inhibit_user_in_use_error`: do not tell before the end that a name is taken.
     package var hidesTakenNames = false
+    /// `allow_guest_access`.
+    package var allowsGuests = false
+    package var passwords = PasswordPolicy()
 
     package init(isEnabled: Bool = false, isOpenWithoutVerification: Bool = false, hidesTakenNames: Bool = false) {
         self.isEnabled = isEnabled
@@ -23,6 +26,8 @@ package struct RegistrationPolicy: Sendable {
             isEnabled: configuration.enableRegistration,
             isOpenWithoutVerification: configuration.enableRegistrationWithoutVerification,
             hidesTakenNames: configuration.inhibitUserInUseError)
+        passwords = configuration.passwordPolicy
+        allowsGuests = configuration.allowGuestAccess
     }
 
     /// The flows of user-interactive authentication that lead to an account; none where registration is closed.

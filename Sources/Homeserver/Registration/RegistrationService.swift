@@ -10,21 +10,23 @@ package struct RegistrationService: Sendable {
     /// The longest user name and password of a request, in characters.
     private static let parameterLimit = 512
 
-    private let accounts: AccountService
+    let accounts: AccountService
     private let passwords: PasswordHasher
-    private let rateLimits: RateLimiter
+    let rateLimits: RateLimiter
     private let interactive: InteractiveAuthentication
-    private let policy: RegistrationPolicy
+    let policy: RegistrationPolicy
+    private let autoJoin: AutoJoin?
 
     package init(
         accounts: AccountService, passwords: PasswordHasher, rateLimits: RateLimiter, interactive: InteractiveAuthentication,
-        policy: RegistrationPolicy
+        policy: RegistrationPolicy, autoJoin: AutoJoin? = nil
     ) {
         self.accounts = accounts
         self.passwords = passwords
         self.rateLimits = rateLimits
         self.interactive = interactive
         self.policy = policy
+        self.autoJoin = autoJoin
     }
 
     /// What a finished registration gives: the account, and the parameters of the session's requests.
@@ -46,17 +48,19 @@ package struct RegistrationService: Sendable {
     ///
     /// - Throws: `InteractiveAuthRequired` until the stages are done; `M_FORBIDDEN` where registration is closed;
     ///   `M_INVALID_USERNAME`, `M_USER_IN_USE`, `M_MISSING_PARAM`, `M_LIMIT_EXCEEDED`.
-    package func register(_ body: JSON, path: String, from address: String) async throws -> Registered {
+    ///
+    /// - Parameter guest: whose account becomes a person's by this.
+    package func register(_ body: JSON, path: String, from address: String, upgrading guest: UserID? = nil) async throws -> Registered {
         try rateLimits.check(.registration, of: ByteString(address), isCounted: false)
         let flows = policy.flows
         guard !flows.isEmpty else { throw Self.disabled }
         let name = try Self.string("username", in: body)?.lowercased()
         let password = try Self.string("password", in: body)
-        if let password, !PasswordHasher.isAcceptable(password) { throw MatrixError.invalidParam("Invalid password") }
+        if let password { try policy.passwords.check(password) }
 
         let operation = InteractiveAuthSession.Operation(method: "POST", path: path, user: nil)
         let earlier = try await interactive.session(named: body, for: operation)
-        if let name, earlier?.registeredUser?.localpart.string != name { try await checkEarly(name) }
+        if let name, guest == nil, earlier?.registeredUser?.localpart.string != name { try await checkEarly(name) }
 
         let session: InteractiveAuthSession
         do {
@@ -64,9 +68,10 @@ package struct RegistrationService: Sendable {
                 operation, body: body, flows: flows, secrets: password == nil ? ["password", "initial_device_display_name"] : ["password"]
             ) { stage, _ in
                 guard stage == "m.login.dummy" else { throw MatrixError.unknown("Unknown stage", status: 400) }
+                return nil
             }
         } catch let challenge as InteractiveAuthRequired {
-            try await keep(password, of: challenge, earlier: earlier)
+            try await interactive.keep(password, of: challenge, hashedBy: passwords)
             throw challenge
         }
         if let user = session.registeredUser { return Registered(user: user, parameters: session.parameters) }
@@ -80,7 +85,8 @@ package struct RegistrationService: Sendable {
         }
         let wanted = name ?? session.parameters["username"]?.string?.lowercased()
         try rateLimits.check(.registration, of: ByteString(address))
-        let user = try await create(wanted, passwordHash: hash)
+        let user: UserID
+        if let guest { user = try await promote(guest, passwordHash: hash) } else { user = try await create(wanted, passwordHash: hash) }
         await interactive.setRegisteredUser(user, session: session.id)
         return Registered(user: user, parameters: session.parameters)
     }
@@ -123,19 +129,14 @@ package struct RegistrationService: Sendable {
             AccountRow(user: user, passwordHash: passwordHash, created: .now), displayName: user.localpart.string)
     }
 
-    private func insert(_ account: AccountRow, displayName: String) async throws -> UserID {
+    func insert(_ account: AccountRow, displayName: String) async throws -> UserID {
         guard try await accounts.create(account, displayName: displayName) else { throw MatrixError.userInUse }
+        await autoJoin?.join(account.user, isGuest: account.isGuest)
         return account.user
     }
 
-    /// Keeps the password of an unfinished registration as a hash: later requests of the session need not repeat it.
-    private func keep(_ password: String?, of challenge: InteractiveAuthRequired, earlier: InteractiveAuthSession?) async throws {
-        guard let password, earlier?.passwordHash == nil else { return }
-        await interactive.setPasswordHash(try await passwords.hash(password), session: challenge.session)
-    }
-
     /// Digits, as Synapse gives: no person can register such a name, so none is taken by chance.
-    private static func generatedName() -> String {
+    static func generatedName() -> String {
         var generator = SystemRandomNumberGenerator()
         return (0..<generatedLength).map { _ in String(Int.random(in: 0...9, using: &generator)) }.joined()
     }

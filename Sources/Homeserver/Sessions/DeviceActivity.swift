@@ -28,6 +28,8 @@ package final class DeviceActivity: Service {
     /// How exact the time is, in milliseconds.
     private static let granularity: Int64 = 120_000
     private static let writeInterval: Duration = .seconds(5)
+    /// How many devices one statement writes.
+    private static let batchLimit = 1000
 
     private let database: any Database
     private let state = Mutex(State(noted: RecentCache(capacity: 20_000)))
@@ -44,8 +46,13 @@ package final class DeviceActivity: Service {
         state.withLock {
             if let last = $0.noted.value(for: key), now.milliseconds - last.milliseconds < Self.granularity { return }
             $0.noted.insert(now, for: key)
-            $0.pending[key] = Use(time: now, address: address, userAgent: userAgent)
+            $0.pending[key] = Use(time: now, address: address.map(Self.storable), userAgent: userAgent.map(Self.storable))
         }
+    }
+
+    /// Texts from headers may hold what a database cannot.
+    private static func storable(_ text: String) -> String {
+        text.utf8.contains(0) ? String(text.unicodeScalars.filter { $0 != "\0" }) : text
     }
 
     /// Writes what was noted, until the server stops.
@@ -66,12 +73,13 @@ package final class DeviceActivity: Service {
             return state.pending
         }
         guard !pending.isEmpty else { return }
+        let uses = pending.map { key, use in
+            DeviceUse(user: key.user, device: key.device, time: use.time, address: use.address, userAgent: use.userAgent)
+        }
         do {
-            try await database.write { connection in
-                for (key, use) in pending {
-                    try DeviceStore.setLastSeen(
-                        use.time, ip: use.address, userAgent: use.userAgent, of: key.device, of: key.user, on: connection)
-                }
+            for start in stride(from: 0, to: uses.count, by: Self.batchLimit) {
+                let batch = Array(uses[start..<min(start + Self.batchLimit, uses.count)])
+                try await database.write { try DeviceStore.setLastSeen(batch, on: $0) }
             }
         } catch {
             state.withLock { $0.pending.merge(pending) { newer, _ in newer } }

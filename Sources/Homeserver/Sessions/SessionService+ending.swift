@@ -26,10 +26,10 @@ extension SessionService {
         try await endAll(of: try await row(of: TokenHash(token)).user)
     }
 
-    /// Deletes all devices of a user, and the tokens that have none.
-    package func endAll(of user: UserID) async throws {
-        let devices = try await database.read { try DeviceStore.devices(of: user, on: $0).map(\.device) }
-        try await delete(devices, of: user) { try SessionStore.deleteTokens(of: user, on: $0) }
+    /// Deletes all devices of a user but one, and the tokens of no device.
+    package func endAll(of user: UserID, except kept: DeviceID? = nil) async throws {
+        let devices = try await database.read { try DeviceStore.devices(of: user, on: $0).map(\.device) }.filter { $0 != kept }
+        try await delete(devices, of: user) { try SessionStore.deleteTokens(of: user, except: kept, on: $0) }
         forget(user)
     }
 

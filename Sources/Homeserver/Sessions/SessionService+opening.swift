@@ -45,10 +45,13 @@ extension SessionService {
     /// Access tokens that expired longer ago than this are removed when their session is refreshed, in milliseconds.
     private static let expiredTokenRetention: Int64 = 24 * 3600 * 1000
 
+    private static let deviceIDInUse = MatrixError(status: 400, errcode: "M_FORBIDDEN", message: "The device ID is in use")
+
     /// Opens a session of `user` on a device, which is made if it is new. A session of a device that there was already
     /// replaces the earlier ones of it.
     ///
     /// - Parameter device: nil makes up an id.
+    /// - Throws: `M_FORBIDDEN` for a device that would be called as a cross-signing key of the user is.
     package func open(
         _ user: UserID, device requested: String?, displayName: String?, withRefreshToken: Bool
     ) async throws -> OpenedSession {
@@ -61,7 +64,10 @@ extension SessionService {
         if requested == nil {
             isKnown = false
         } else {
-            isKnown = try await database.read { try DeviceStore.exists(device, of: user, on: $0) }
+            isKnown = try await database.read { connection in
+                guard try !CrossSigningStore.isPublicKey(device, of: user, on: connection) else { throw Self.deviceIDInUse }
+                return try DeviceStore.exists(device, of: user, on: connection)
+            }
         }
         let rows: @Sendable (any SQLConnection) throws -> Void = { connection in
             if try !DeviceStore.insert(device, of: user, displayName: displayName, created: now, on: connection) {

@@ -26,6 +26,14 @@ extension SyncEngine {
         let now = SyncTimer.now
         state.withLock { state in
             let feed = state.feed(of: user, now: now)
+            // What came while the database was read may be in its answer or not: the commits tell.
+            var (newest, asOf) = (newest, asOf)
+            if asOf < state.position, let missed = journal.commits.recent(after: asOf) {
+                for event in missed.filter({ $0.positions.upperBound <= state.position }).events {
+                    newest[event.roomNID] = max(newest[event.roomNID] ?? .zero, event.position)
+                }
+                asOf = state.position
+            }
             state.load(feed, rows, newest: newest, asOf: asOf)
         }
     }
@@ -33,19 +41,12 @@ extension SyncEngine {
     /// Client-Server API §Ignoring Users.
     private func loadIgnoredUsers(of user: UserID) async throws {
         let readAt = state.withLock { $0.feeds[user]?.accountDataAt }
-        let content = try await accountData.content("m.ignored_user_list", room: nil, of: user)
-        let ignored = SyncEngine.ignoredUsers(in: content)
+        let ignored = try await accountData.ignoredUsers(of: user)
         state.withLock { state in
             // A change that came while this was read is read again.
             guard let feed = state.feeds[user], feed.accountDataAt == readAt else { return }
             feed.ignoredUsers = ignored
         }
-    }
-
-    /// What is no list ignores nobody.
-    static func ignoredUsers(in content: [UInt8]?) -> Set<UserID> {
-        guard let content, let document = try? JSONDocument(parsing: content), let users = document.root["ignored_users"] else { return [] }
-        return Set(users.members.map { UserID(trusted: $0.key.string) })
     }
 
     // MARK: For the reader of one response

@@ -24,6 +24,8 @@ package final class SyncEngine: Sendable {
     let deviceLists: DeviceListService
     let receipts: ReceiptService
     let typing: TypingService
+    let unread: UnreadService
+    let presence: PresenceService
     let logger: Logger
 
     let state: Mutex<SyncState>
@@ -39,10 +41,13 @@ package final class SyncEngine: Sendable {
         let deviceLists: DeviceListService
         let receipts: ReceiptService
         let typing: TypingService
+        let unread: UnreadService
+        let presence: PresenceService
 
         package init(
             accountData: AccountDataService, filters: FilterService, keys: EndToEndKeyService, toDevice: ToDeviceService,
-            deviceLists: DeviceListService, receipts: ReceiptService, typing: TypingService
+            deviceLists: DeviceListService, receipts: ReceiptService, typing: TypingService, unread: UnreadService,
+            presence: PresenceService
         ) {
             self.accountData = accountData
             self.filters = filters
@@ -51,14 +56,18 @@ package final class SyncEngine: Sendable {
             self.deviceLists = deviceLists
             self.receipts = receipts
             self.typing = typing
+            self.unread = unread
+            self.presence = presence
         }
     }
 
     /// - Parameters:
     ///   - timelineLimit: the most events of one room in a response (`filter_timeline_limit`); negative for no limit.
     ///   - byteLimit: how many bytes of recent events are kept at hand.
+    ///   - excludedRooms: rooms that no sync shows (`exclude_rooms_from_sync`).
     package init(
-        groundwork: Homeserver.Groundwork, sources: Sources, timelineLimit: Int, byteLimit: Int = 8 << 20, logger: Logger
+        groundwork: Homeserver.Groundwork, sources: Sources, timelineLimit: Int, byteLimit: Int = 8 << 20,
+        excludedRooms: Set<RoomID> = [], logger: Logger
     ) {
         database = groundwork.database
         journal = groundwork.journal
@@ -71,8 +80,10 @@ package final class SyncEngine: Sendable {
         deviceLists = sources.deviceLists
         receipts = sources.receipts
         typing = sources.typing
+        unread = sources.unread
+        presence = sources.presence
         self.logger = logger
-        state = Mutex(SyncState(at: groundwork.journal.position, byteLimit: byteLimit))
+        state = Mutex(SyncState(at: groundwork.journal.position, byteLimit: byteLimit, excludedRooms: excludedRooms))
         filters = SyncFilterCache(maximumLimit: timelineLimit)
     }
 
@@ -128,7 +139,7 @@ package final class SyncEngine: Sendable {
 
     /// Takes in what is published and has not been taken in yet, so that a client whose request was answered finds what it did in
     /// the sync that follows.
-    private func catchUp(to position: StreamPosition) async throws {
+    func catchUp(to position: StreamPosition) async throws {
         while true {
             let reached = state.withLock { $0.position }
             if reached >= position { return }
@@ -155,7 +166,7 @@ package final class SyncEngine: Sendable {
         return nil
     }
 
-    private static func milliseconds(of timeout: Duration) -> Int64 {
+    static func milliseconds(of timeout: Duration) -> Int64 {
         let day: Int64 = 86_400_000
         let (seconds, attoseconds) = timeout.components
         return seconds >= day / 1000 ? day : max(0, seconds * 1000 + attoseconds / 1_000_000_000_000_000)
@@ -206,13 +217,16 @@ package final class SyncEngine: Sendable {
 
     /// Waits until something happens after `seen` that may concern the request.
     private func wait(_ request: SyncRequest, seen: StreamPosition, deadline: Int64) async -> Wakeup {
+        await wait(SyncWaiter(device: request.device), of: request.user, seen: seen, deadline: deadline)
+    }
+
+    func wait(_ waiter: SyncWaiter, of user: UserID, seen: StreamPosition, deadline: Int64) async -> Wakeup {
         guard SyncTimer.now < deadline else { return .timedOut }
-        let waiter = SyncWaiter(device: request.device)
-        guard state.withLock({ $0.park(waiter, of: request.user, seen: seen) }) else { return .changed }
+        guard state.withLock({ $0.park(waiter, of: user, seen: seen) }) else { return .changed }
         let ticket = timer.add(waiter, deadline: deadline)
         let wakeup = await waiter.wait()
         if let ticket, wakeup != .timedOut { timer.remove(ticket) }
-        if wakeup != .changed { state.withLock { $0.leave(waiter, of: request.user) } }
+        if wakeup != .changed { state.withLock { $0.leave(waiter, of: user) } }
         return wakeup
     }
 }
@@ -246,7 +260,7 @@ extension SyncEngine: Service {
     private func take(_ commit: Commit) async {
         let strangers = state.withLock { $0.strangers(in: commit) }
         let rooms = strangers.isEmpty ? [:] : await joinedRooms(of: strangers)
-        let waiters = state.withLock { $0.apply(commit, deviceListRooms: rooms) }
+        let waiters = state.withLock { $0.apply(commit, strangersRooms: rooms) }
         for waiter in waiters { waiter.wake(.changed) }
     }
 
@@ -261,7 +275,7 @@ extension SyncEngine: Service {
                 return rooms
             }
         } catch {
-            logger.warning("could not read whom a device list change concerns, telling everyone", metadata: ["error": "\(error)"])
+            logger.warning("could not read whom a change concerns, telling everyone", metadata: ["error": "\(error)"])
             return [:]
         }
     }

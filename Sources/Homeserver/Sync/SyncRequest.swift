@@ -13,6 +13,8 @@ package struct SyncRequest: Sendable {
     package var wantsFullState = false
     /// `use_state_after`: the state at the end of the timeline instead of at its start.
     package var usesStateAfter = false
+    /// Under which name the client expects that state.
+    package var stateAfterName = "state_after"
     /// How long to wait for something to happen.
     package var timeout: Duration = .zero
 

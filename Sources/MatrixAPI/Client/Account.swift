@@ -1,11 +1,15 @@
-// Who the caller is. Client-Server API §Current account information.
+// The caller's account: who it is, its password, its end. Client-Server API §Account management.
 
 import Homeserver
 import MatrixCore
 
 enum AccountRoutes {
     static let table: [Route] = [
-        .client(.get, "/account/whoami", whoami)
+        .client(.get, "/account/whoami", whoami),
+        .client(.post, "/account/password", changePassword),
+        .client(.post, "/account/deactivate", deactivate),
+        // MSC3720.
+        .client(.post, "/org.matrix.msc3720/account_status", versions: ["unstable"], accountStatus),
     ]
 
     private static func whoami(_ context: APIContext) throws -> APIResponse {
@@ -14,6 +18,75 @@ enum AccountRoutes {
             body.member("user_id", requester.user)
             body.member("is_guest", requester.isGuest)
             if let device = requester.device { body.member("device_id", device) }
+        }
+    }
+
+    private static func changePassword(_ context: APIContext) async throws -> APIResponse {
+        let (requester, body, homeserver) = (try context.requester, try context.body(), context.homeserver)
+        let password = try body.optionalString("new_password")
+        _ = try body.optionalBool("logout_devices")
+        if let password { try homeserver.passwordChange.policy.check(password) }
+        return try await answeringChallenges {
+            let session: InteractiveAuthSession
+            do {
+                session = try await context.authenticateInteractively(body)
+            } catch let challenge as InteractiveAuthRequired {
+                try await homeserver.interactiveAuthentication.keep(password, of: challenge, hashedBy: homeserver.passwords)
+                throw challenge
+            }
+            let hash: String?
+            if let password { hash = try await homeserver.passwords.hash(password) } else { hash = session.passwordHash }
+            guard let hash else { throw MatrixError.missingParam("Missing params: new_password") }
+            try await homeserver.passwordChange.set(
+                hash, of: requester.user, endsOtherSessions: session.parameters["logout_devices"]?.bool ?? true, keeping: requester.device)
+            return .empty
+        }
+    }
+
+    private static func deactivate(_ context: APIContext) async throws -> APIResponse {
+        let (requester, body) = (try context.requester, try context.optionalBody())
+        let erases = try body.optionalBool("erase") ?? false
+        _ = try body.optionalString("id_server")
+        return try await answeringChallenges {
+            try await context.authenticateInteractively(body)
+            try await context.homeserver.deactivation.deactivate(requester.user, erases: erases)
+            // No third-party identifier of the account is bound anywhere: there is nothing left to unbind.
+            return .object { $0.member("id_server_unbind_result", "success") }
+        }
+    }
+
+    // MARK: The accounts of others
+
+    /// As many are asked for in one request.
+    private static let statusLimit = 1000
+
+    /// MSC3720, where the operator has switched it on. What other servers have to say of their users is not asked.
+    private static func accountStatus(_ context: APIContext) async throws -> APIResponse {
+        let homeserver = context.homeserver
+        guard homeserver.configuration.tellsAccountStatus else { throw MatrixError.unrecognized }
+        let names = try context.body().requiredStrings("user_ids")
+        guard names.count <= statusLimit else { throw MatrixError.invalidParam("At most \(statusLimit) users at once") }
+        var users: Set<UserID> = []
+        for name in names {
+            do { users.insert(try UserID(parsing: name)) } catch { throw MatrixError.invalidParam("Not a valid Matrix user ID: \(name)") }
+        }
+        let own = users.filter { $0.server == homeserver.serverName }
+        let deactivations = try await homeserver.accounts.deactivations(of: Array(own))
+        return .object { body in
+            body.member(
+                "account_statuses",
+                object: { statuses in
+                    for user in own.sorted() {
+                        statuses.member(
+                            user.string,
+                            object: { status in
+                                let isDeactivated = deactivations[user]
+                                status.member("exists", isDeactivated != nil)
+                                if let isDeactivated { status.member("deactivated", isDeactivated) }
+                            })
+                    }
+                })
+            body.member("failures", users.subtracting(own).sorted())
         }
     }
 }

@@ -9,6 +9,13 @@ enum AccountDataRoutes {
         .client(.put, "/user/{userId}/account_data/{type}", bodyLimit: bodyLimit, write),
         .client(.get, "/user/{userId}/rooms/{roomId}/account_data/{type}", readOfRoom),
         .client(.put, "/user/{userId}/rooms/{roomId}/account_data/{type}", bodyLimit: bodyLimit, writeOfRoom),
+        // MSC3391.
+        .client(.delete, "/org.matrix.msc3391/user/{userId}/account_data/{type}", versions: ["unstable"]) { context in
+            try await delete(context, room: nil)
+        },
+        .client(.delete, "/org.matrix.msc3391/user/{userId}/rooms/{roomId}/account_data/{type}", versions: ["unstable"]) { context in
+            try await delete(context, room: context.roomID("roomId"))
+        },
     ]
 
     /// Bytes: lists of direct chats and of ignored users grow with the account.
@@ -31,7 +38,7 @@ enum AccountDataRoutes {
     }
 
     private static func read(_ context: APIContext, room: RoomID?) async throws -> APIResponse {
-        let user = try ownUser(context, "Cannot get account data for other users.")
+        let user = try context.ownUser("Cannot get account data for other users.")
         let type = ByteString(try context.parameter("type"))
         guard let content = try await context.homeserver.accountData.content(type, room: room, of: user) else {
             throw MatrixError.notFound("Account data not found")
@@ -40,16 +47,16 @@ enum AccountDataRoutes {
     }
 
     private static func write(_ context: APIContext, room: RoomID?) async throws -> APIResponse {
-        let user = try ownUser(context, "Cannot add account data for other users.")
+        let user = try context.ownUser("Cannot add account data for other users.")
         let type = ByteString(try context.parameter("type"))
         let content = Array(try context.body().bytes)
         try await context.homeserver.accountData.put(type, room: room, content: content, of: user)
         return .empty
     }
 
-    private static func ownUser(_ context: APIContext, _ refusal: String) throws(MatrixError) -> UserID {
-        let user = try context.userID("userId")
-        guard try context.requester.user == user else { throw .forbidden(refusal) }
-        return user
+    private static func delete(_ context: APIContext, room: RoomID?) async throws -> APIResponse {
+        let user = try context.ownUser("Cannot delete account data for other users.")
+        try await context.homeserver.accountData.delete(ByteString(try context.parameter("type")), room: room, of: user)
+        return .empty
     }
 }

@@ -10,6 +10,7 @@ enum AliasRoutes {
         .client(.put, "/directory/room/{roomAlias}", legacy: true, create),
         .client(.delete, "/directory/room/{roomAlias}", legacy: true, delete),
         .client(.get, "/rooms/{roomId}/aliases", aliases),
+        .client(.get, "/org.matrix.msc2432/rooms/{roomId}/aliases", versions: ["unstable"], aliases),
     ]
 
     private static func resolve(_ context: APIContext) async throws -> APIResponse {
@@ -36,8 +37,9 @@ enum AliasRoutes {
     }
 
     private static func aliases(_ context: APIContext) async throws -> APIResponse {
-        let user = try context.requester.user
-        let aliases = try await context.homeserver.directory.aliases(of: try context.roomID("roomId"), for: user)
+        let requester = try context.requester
+        let aliases = try await context.homeserver.directory.aliases(
+            of: try context.roomID("roomId"), for: requester.user, isAdmin: requester.isAdmin)
         return .object { $0.member("aliases", aliases) }
     }
 

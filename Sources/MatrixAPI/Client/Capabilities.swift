@@ -14,9 +14,9 @@ enum CapabilitiesRoutes {
             (name: "displayname", isEnabled: configuration.enableSetDisplayName),
             (name: "avatar_url", isEnabled: configuration.enableSetAvatarURL),
         ]
-        // Not built yet, and so not enabled: changing the password, third-party identifiers, login tokens.
+        // Not built yet, and so not enabled: third-party identifiers, login tokens.
         let flags = [
-            ("m.change_password", false),
+            ("m.change_password", configuration.passwordLoginEnabled),
             ("m.set_displayname", configuration.enableSetDisplayName),
             ("m.set_avatar_url", configuration.enableSetAvatarURL),
             ("m.3pid_changes", false),
@@ -46,6 +46,9 @@ enum CapabilitiesRoutes {
                             let disallowed = fields.filter { !$0.isEnabled }.map(\.name)
                             if !disallowed.isEmpty { profile.member("disallowed", disallowed) }
                         })
+                    if configuration.tellsAccountStatus {
+                        capabilities.member("org.matrix.msc3720.account_status", object: { $0.member("enabled", true) })
+                    }
                 })
         }
     }

@@ -9,6 +9,8 @@ enum DeviceRoutes {
         .client(.get, "/devices", list),
         .client(.get, "/devices/{deviceId}", show),
         .client(.put, "/devices/{deviceId}", rename),
+        .client(.delete, "/devices/{deviceId}", deleteOne),
+        .client(.post, "/delete_devices", deleteSeveral),
     ]
 
     private static func list(_ context: APIContext) async throws -> APIResponse {
@@ -32,6 +34,27 @@ enum DeviceRoutes {
         let name = try context.body().optionalString("display_name")
         try await context.homeserver.devices.rename(context.deviceID("deviceId"), of: context.requester.user, to: name)
         return .empty
+    }
+
+    private static func deleteOne(_ context: APIContext) async throws -> APIResponse {
+        try await delete([context.deviceID("deviceId")], context)
+    }
+
+    private static func deleteSeveral(_ context: APIContext) async throws -> APIResponse {
+        let devices = try context.body().requiredArray("devices").elements.map { element throws(MatrixError) -> DeviceID in
+            guard let id = element.string else { throw .badJSON("devices must be a list of strings") }
+            return DeviceID(trusted: id)
+        }
+        return try await delete(devices, context)
+    }
+
+    private static func delete(_ devices: [DeviceID], _ context: APIContext) async throws -> APIResponse {
+        let (requester, body) = (try context.requester, try context.optionalBody())
+        return try await answeringChallenges {
+            try await context.authenticateInteractively(body)
+            try await context.homeserver.devices.delete(devices, of: requester.user)
+            return .empty
+        }
     }
 
     private static func write(_ device: DeviceRow, of user: UserID, to writer: inout JSONWriter) {

@@ -10,19 +10,13 @@ enum FilterRoutes {
     ]
 
     private static func add(_ context: APIContext) async throws -> APIResponse {
-        let user = try ownUser(context, "Cannot create filters for other users")
+        let user = try context.ownUser("Cannot create filters for other users")
         let id = try await context.homeserver.filters.add(context.body(), of: user)
         return .object { $0.member("filter_id", id) }
     }
 
     private static func read(_ context: APIContext) async throws -> APIResponse {
-        let user = try ownUser(context, "Cannot get filters for other users")
+        let user = try context.ownUser("Cannot get filters for other users")
         return .json(bytes: try await context.homeserver.filters.definition(context.parameter("filterId"), of: user))
-    }
-
-    private static func ownUser(_ context: APIContext, _ refusal: String) throws(MatrixError) -> UserID {
-        let user = try context.userID("userId")
-        guard try context.requester.user == user else { throw .forbidden(refusal) }
-        return user
     }
 }

@@ -11,19 +11,21 @@ extension APIContext {
 
     /// Asks the requester for their password, or for whatever `flows` say, before an operation goes on.
     ///
-    /// - Throws: `InteractiveAuthRequired` until it is given; see `answeringChallenges`.
+    /// - Throws: `InteractiveAuthRequired` until it is given, see `answeringChallenges`; `M_FORBIDDEN` for somebody else's password.
     @discardableResult
     package func authenticateInteractively(
         _ body: JSON, flows: [InteractiveAuthSession.Flow] = [["m.login.password"]]
     ) async throws -> InteractiveAuthSession {
         let user = try requester.user
         let login = homeserver.login
-        return try await homeserver.interactiveAuthentication.authenticate(
+        let session = try await homeserver.interactiveAuthentication.authenticate(
             interactiveOperation, body: body, flows: flows, secrets: ["password", "new_password"]
         ) { stage, auth in
             guard stage == "m.login.password" else { throw MatrixError.unknown("Unknown stage", status: 400) }
-            try await login.verifyStage(auth, of: user)
+            return try await login.verifyStage(auth)
         }
+        guard session.provenUser == user else { throw MatrixError.forbidden("Invalid auth") }
+        return session
     }
 }
 

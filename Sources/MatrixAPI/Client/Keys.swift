@@ -30,10 +30,12 @@ enum KeyRoutes {
         }
     }
 
-    /// Cross-signing keys have their places in the answer: nobody has any yet.
     private static func query(_ context: APIContext) async throws -> APIResponse {
-        let answer = try await context.homeserver.keys.query(KeyQuery(context.body()))
-        return .object(capacity: 4096) { writer in
+        let answer = try await context.homeserver.keys.query(KeyQuery(context.body()), by: context.requester.user)
+        let size = answer.users.reduce(1024) { size, user in
+            user.devices.reduce(size + 160) { $0 + $1.json.count + 96 }
+        }
+        return .object(capacity: answer.crossSigningKeys.reduce(size) { $0 + $1.json.count + 96 }) { writer in
             writer.key("device_keys")
             writer.object { writer in
                 for (user, devices) in answer.users {
@@ -44,9 +46,18 @@ enum KeyRoutes {
                 }
             }
             write(answer.failures, to: &writer)
-            for kind in ["master_keys", "self_signing_keys", "user_signing_keys"] { writer.member(kind, object: { _ in }) }
+            for (name, usage) in crossSigningMembers {
+                writer.key(name)
+                writer.object { writer in
+                    for key in answer.crossSigningKeys where key.usage == usage { writer.member(key.user.string, raw: key.json) }
+                }
+            }
         }
     }
+
+    private static let crossSigningMembers: [(name: String, usage: CrossSigningUsage)] = [
+        ("master_keys", .master), ("self_signing_keys", .selfSigning), ("user_signing_keys", .userSigning),
+    ]
 
     /// The stored object with `unsigned` added.
     private static func write(_ keys: DeviceKeysRow, to writer: inout JSONWriter) {

@@ -13,7 +13,7 @@ enum RegistrationRoutes {
         let body = try context.body()
         switch context.query("kind") ?? "user" {
         case "user": break
-        case "guest": throw MatrixError.forbidden("Guest access is disabled")
+        case "guest": return try await registerGuest(body, context)
         case let kind:
             throw MatrixError(status: 400, errcode: "M_UNRECOGNIZED", message: "Do not understand membership kind: \(kind.prefix(64))")
         }
@@ -21,11 +21,36 @@ enum RegistrationRoutes {
             throw MatrixError.unknown("An access token should not be provided on requests to /register", status: 400)
         }
         try checkDevice(in: body)
+        let guest = try await guest(in: body, context)
         return try await answeringChallenges {
             let registered = try await context.homeserver.registration.register(
-                body, path: context.request.path, from: context.request.remoteAddress)
+                body, path: context.request.path, from: context.request.remoteAddress, upgrading: guest)
+            // The guest's own sessions are those of a person now.
+            if let guest { context.homeserver.sessions.forget(guest) }
             return try await answer(to: registered.user, parameters: registered.parameters, context)
         }
+    }
+
+    /// Client-Server API §Guest access: the guest whose account the request makes a person's.
+    private static func guest(in body: JSON, _ context: APIContext) async throws -> UserID? {
+        guard let token = try body.optionalString("guest_access_token") else { return nil }
+        let requester: Requester
+        do {
+            requester = try await context.homeserver.sessions.authenticate(token: token)
+        } catch let error as MatrixError where error.status == 401 || error.status == 403 {
+            throw MatrixError.forbidden("The guest access token is not valid")
+        }
+        return try RegistrationService.check(requester, mayBecome: body)
+    }
+
+    private static func registerGuest(_ body: JSON, _ context: APIContext) async throws -> APIResponse {
+        let name = try body.optionalString("initial_device_display_name")
+        try SessionService.checkDevice(nil, displayName: name)
+        let guest = try await context.homeserver.registration.registerGuest(from: context.request.remoteAddress)
+        let session = try await context.homeserver.sessions.open(
+            guest, device: RegistrationService.guestDevice, displayName: name, withRefreshToken: false)
+        let server = context.homeserver.serverName
+        return .object { LoginRoutes.writeSession(session, server: server, to: &$0) }
     }
 
     private static func available(_ context: APIContext) async throws -> APIResponse {

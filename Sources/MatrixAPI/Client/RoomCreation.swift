@@ -1,4 +1,4 @@
-// Making rooms. Client-Server API §Creation.
+// Making and replacing rooms. Client-Server API §Creation, §Room upgrades.
 
 import Homeserver
 import MatrixCore
@@ -6,19 +6,27 @@ import Rooms
 
 enum RoomCreationRoutes {
     static let table: [Route] = [
-        .client(.post, "/createRoom", legacy: true, bodyLimit: 1 << 20, create)
+        .client(.post, "/createRoom", legacy: true, bodyLimit: 1 << 20, create),
+        .client(.post, "/rooms/{roomId}/upgrade", upgrade),
     ]
 
     private static func create(_ context: APIContext) async throws -> APIResponse {
+        let request = try CreateRoomRequest(try context.body())
+        let id = try await context.homeserver.roomCreations.create(request, by: try context.requester)
+        return .object { $0.member("room_id", id) }
+    }
+
+    private static func upgrade(_ context: APIContext) async throws -> APIResponse {
         let requester = try context.requester
         guard !requester.isGuest else { throw MatrixError.guestForbidden }
-        let request = try CreateRoomRequest(try context.body())
-        let limits = context.homeserver.rateLimits
-        try limits.check(.roomCreation, of: requester.user.text)
-        if !request.invites.isEmpty {
-            try limits.check(.invitesPerIssuer, of: requester.user.text, cost: request.invites.count)
+        let body = try context.body()
+        guard let version = RoomVersion.named(try body.requiredString("new_version")) else { throw MatrixError.unsupportedRoomVersion }
+        var creators: [UserID] = []
+        if version.creatorsHaveInfinitePower {
+            creators = try CreateRoomRequest.additionalCreators(try body.optionalArray("additional_creators").map { JSONValue($0) })
         }
-        let id = try await context.homeserver.roomCreation.create(request, by: requester.user, device: requester.device)
-        return .object { $0.member("room_id", id) }
+        let id = try await context.homeserver.roomUpgrades.replace(
+            try context.roomID("roomId"), by: version, additionalCreators: creators, for: requester)
+        return .object { $0.member("replacement_room", id) }
     }
 }

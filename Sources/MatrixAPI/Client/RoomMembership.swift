@@ -8,6 +8,7 @@ enum RoomMembershipRoutes {
     static let table: [Route] = [
         .client(.post, "/join/{roomIdOrAlias}", legacy: true, joinByIDOrAlias),
         .client(.post, "/rooms/{roomId}/join", legacy: true, join),
+        .client(.post, "/knock/{roomIdOrAlias}", knock),
         .client(.post, "/rooms/{roomId}/invite", legacy: true, invite),
         .client(.post, "/rooms/{roomId}/leave", legacy: true, leave),
         .client(.post, "/rooms/{roomId}/forget", legacy: true, forget),
@@ -16,44 +17,48 @@ enum RoomMembershipRoutes {
         .client(.post, "/rooms/{roomId}/unban", legacy: true) { try await moderate(.unban, $0) },
     ]
 
-    // MARK: Joining
+    // MARK: Joining and knocking
 
+    /// As in Synapse, what else the body says goes into the member event.
     private static func joinByIDOrAlias(_ context: APIContext) async throws -> APIResponse {
-        try await join(try context.parameter("roomIdOrAlias"), context)
+        let body = try context.optionalBody()
+        var content = JSONObject(body)
+        content["third_party_signed"] = nil
+        return try await join(try await room(context), body, content, context)
     }
 
     private static func join(_ context: APIContext) async throws -> APIResponse {
-        try await join(try context.roomID("roomId").string, context)
+        let body = try context.optionalBody()
+        return try await join(try context.roomID("roomId"), body, try reason(body), context)
     }
 
-    private static func join(_ idOrAlias: String, _ context: APIContext) async throws -> APIResponse {
+    private static func join(_ room: RoomID, _ body: JSON, _ content: JSONObject, _ context: APIContext) async throws -> APIResponse {
+        try await context.homeserver.memberships.join(
+            room, by: try context.requester, content: content, signed: try body.optionalObject("third_party_signed"))
+        return .object { $0.member("room_id", room) }
+    }
+
+    private static func knock(_ context: APIContext) async throws -> APIResponse {
         let requester = try context.requester
-        let content = try reason(try context.optionalBody())
-        let membership = context.homeserver.membership
-        let room = try await membership.room(idOrAlias)
-        let limits = context.homeserver.rateLimits
-        try limits.check(.joinsLocal, of: requester.user.text)
-        try limits.check(.joinsPerRoom, of: room.text)
-        try await membership.change(.join, of: requester.user, in: room, by: MembershipRequester(requester), content: content)
+        let room = try await room(context)
+        try await context.homeserver.memberships.change(
+            .knock, of: requester.user, in: room, by: requester, content: try reason(try context.optionalBody()))
         return .object { $0.member("room_id", room) }
     }
 
     // MARK: Inviting
 
     private static func invite(_ context: APIContext) async throws -> APIResponse {
-        let requester = try member(context)
+        let requester = try context.requester
         let room = try context.roomID("roomId")
         let body = try context.body()
-        if body["medium"] != nil, body["address"] != nil {
-            throw MatrixError.forbidden("Inviting by third-party identifiers is not available on this server")
+        let memberships = context.homeserver.memberships
+        if body["medium"] != nil || body["address"] != nil {
+            try await memberships.invite(try ThirdPartyInvite(body), to: room, by: requester)
+        } else {
+            try await memberships.change(
+                .invite, of: try body.requiredIdentifier("user_id"), in: room, by: requester, content: try reason(body))
         }
-        let target: UserID = try body.requiredIdentifier("user_id")
-        let limits = context.homeserver.rateLimits
-        try limits.check(.invitesPerRoom, of: room.text)
-        try limits.check(.invitesPerUser, of: target.text)
-        try limits.check(.invitesPerIssuer, of: requester.user.text)
-        try await context.homeserver.membership.change(
-            .invite, of: target, in: room, by: MembershipRequester(requester), content: try reason(body))
         return .empty
     }
 
@@ -61,40 +66,30 @@ enum RoomMembershipRoutes {
 
     private static func leave(_ context: APIContext) async throws -> APIResponse {
         let requester = try context.requester
-        let room = try context.roomID("roomId")
-        let content = try reason(try context.optionalBody())
-        try await context.homeserver.membership.change(
-            .leave, of: requester.user, in: room, by: MembershipRequester(requester), content: content)
-        if context.homeserver.configuration.forgetRoomsOnLeave {
-            try await context.homeserver.membership.forget(room, by: requester.user)
-        }
+        try await context.homeserver.memberships.change(
+            .leave, of: requester.user, in: try context.roomID("roomId"), by: requester, content: try reason(try context.optionalBody()))
         return .empty
     }
 
     private static func forget(_ context: APIContext) async throws -> APIResponse {
-        let user = try context.requester.user
-        try await context.homeserver.membership.forget(try context.roomID("roomId"), by: user)
+        try await context.homeserver.memberships.forget(try context.roomID("roomId"), by: try context.requester)
         return .empty
     }
 
     // MARK: Moderating
 
     private static func moderate(_ action: MembershipAction, _ context: APIContext) async throws -> APIResponse {
-        let requester = try member(context)
         let body = try context.body()
-        let target: UserID = try body.requiredIdentifier("user_id")
-        try await context.homeserver.membership.change(
-            action, of: target, in: try context.roomID("roomId"), by: MembershipRequester(requester), content: try reason(body))
+        try await context.homeserver.memberships.change(
+            action, of: try body.requiredIdentifier("user_id"), in: try context.roomID("roomId"), by: try context.requester,
+            content: try reason(body))
         return .empty
     }
 
     // MARK: Steps
 
-    /// Guests may join and leave, and nothing else here. §Guest access.
-    private static func member(_ context: APIContext) throws(MatrixError) -> Requester {
-        let requester = try context.requester
-        guard !requester.isGuest else { throw .guestForbidden }
-        return requester
+    private static func room(_ context: APIContext) async throws -> RoomID {
+        try await context.homeserver.memberships.room(try context.parameter("roomIdOrAlias"))
     }
 
     private static func reason(_ body: JSON) throws(MatrixError) -> JSONObject {

@@ -5,9 +5,12 @@ import MatrixCore
 import Rooms
 
 enum SendEventRoutes {
+    /// Beside the forms of the specification those of the first version that Synapse still answers: POST, without a transaction id.
     static let table: [Route] = [
         .client(.put, "/rooms/{roomId}/send/{eventType}/{txnId}", legacy: true, send),
+        .client(.post, "/rooms/{roomId}/send/{eventType}", legacy: true, send),
         .client(.put, "/rooms/{roomId}/redact/{eventId}/{txnId}", legacy: true, redact),
+        .client(.post, "/rooms/{roomId}/redact/{eventId}", legacy: true, redact),
         .client(.put, "/rooms/{roomId}/state/{eventType}", legacy: true, setState),
         .client(.put, "/rooms/{roomId}/state/{eventType}/{stateKey}", legacy: true, setState),
     ]
@@ -17,6 +20,7 @@ enum SendEventRoutes {
         let room = try await room(context)
         let draft = EventDraft(
             type: ByteString(try context.parameter("eventType")), content: context.request.body, sender: requester.user)
+        if let answer = try await delayed(draft, in: room.id, context) { return answer }
         try context.homeserver.rateLimits.check(.message, of: requester.user.text)
         return answer(try await room.send(draft, from: try origin(context, requester)))
     }
@@ -39,14 +43,16 @@ enum SendEventRoutes {
         let type = ByteString(try context.parameter("eventType"))
         let stateKey = ByteString((try? context.parameter("stateKey")) ?? "")
         let content = try context.body()
-        try context.homeserver.rateLimits.check(.message, of: requester.user.text)
+        let draft = EventDraft(type: type, stateKey: stateKey, content: context.request.body, sender: requester.user)
+        if let answer = try await delayed(draft, in: try context.roomID("roomId"), context) { return answer }
+        // A membership has limits of its own, and counts there.
         if type == "m.room.member" { return answer(try await setMembership(content, stateKey, context)) }
 
+        try context.homeserver.rateLimits.check(.message, of: requester.user.text)
         let room = try await room(context)
         if type == "m.room.canonical_alias", stateKey == "" {
             try await context.homeserver.directory.checkCanonicalAlias(content, in: room)
         }
-        let draft = EventDraft(type: type, stateKey: stateKey, content: context.request.body, sender: requester.user)
         return answer(
             try await room.send(draft, from: EventOrigin(user: requester.user, device: requester.device)))
     }
@@ -54,8 +60,17 @@ enum SendEventRoutes {
     private static func setMembership(_ content: JSON, _ stateKey: ByteString, _ context: APIContext) async throws -> EventID {
         let target: UserID
         do { target = try UserID(parsing: stateKey.string) } catch { throw MatrixError(error) }
-        return try await context.homeserver.membership.change(
-            to: JSONObject(content), of: target, in: try context.roomID("roomId"), by: MembershipRequester(try context.requester))
+        return try await context.homeserver.memberships.set(
+            JSONObject(content), of: target, in: try context.roomID("roomId"), by: try context.requester)
+    }
+
+    /// The answer to a request that asks for a delay: the event is taken, and sent later. MSC4140.
+    private static func delayed(_ draft: EventDraft, in room: RoomID, _ context: APIContext) async throws -> APIResponse? {
+        guard let delay = try context.queryInt("org.matrix.msc4140.delay") else { return nil }
+        try context.homeserver.rateLimits.check(.message, of: draft.sender.text)
+        _ = try context.body()
+        let id = try await context.homeserver.delayedEvents.schedule(draft, in: room, after: delay, by: try context.requester)
+        return .object { $0.member("delay_id", id) }
     }
 
     // MARK: Steps
@@ -70,16 +85,11 @@ enum SendEventRoutes {
     }
 
     private static func origin(_ context: APIContext, _ requester: Requester) throws -> EventOrigin {
-        EventOrigin(user: requester.user, device: requester.device, transactionID: try context.parameter("txnId"))
+        let transaction = context.request.method == .put ? try context.parameter("txnId") : nil
+        return EventOrigin(user: requester.user, device: requester.device, transactionID: transaction)
     }
 
     private static func answer(_ id: EventID) -> APIResponse {
         .object { $0.member("event_id", id) }
-    }
-}
-
-extension MembershipRequester {
-    init(_ requester: Requester) {
-        self.init(user: requester.user, device: requester.device, isGuest: requester.isGuest)
     }
 }

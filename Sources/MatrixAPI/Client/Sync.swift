@@ -13,7 +13,7 @@ enum SyncRoutes {
         if context.query("from") != nil {
             throw MatrixError.unknown("'from' is not a valid query parameter. Did you mean 'since'?", status: 400)
         }
-        try checkPresence(context.query("set_presence"))
+        let presence = try presence(context.query("set_presence"))
         let timeout = try context.queryInt("timeout") ?? 0
         guard timeout >= 0 else { throw MatrixError.invalidParam("Query parameter timeout must not be negative") }
         let since = try context.query("since").map { text throws(MatrixError) in try SyncToken(parsing: text) }
@@ -21,15 +21,23 @@ enum SyncRoutes {
 
         var request = SyncRequest(user: requester.user, device: requester.device, since: since, filter: filter)
         request.wantsFullState = try context.queryBool("full_state") ?? false
-        request.usesStateAfter =
-            try context.queryBool("use_state_after") ?? context.queryBool("org.matrix.msc4222.use_state_after") ?? false
+        request.usesStateAfter = try context.queryBool("use_state_after") ?? false
+        if !request.usesStateAfter, try context.queryBool("org.matrix.msc4222.use_state_after") ?? false {
+            request.usesStateAfter = true
+            request.stateAfterName = "org.matrix.msc4222.state_after"
+        }
         request.timeout = .milliseconds(timeout)
-        return .json(bytes: try await context.homeserver.sync.sync(request))
+        let body = try await context.homeserver.presence.whileSyncing(requester, as: presence, limits: context.homeserver.rateLimits) {
+            try await context.homeserver.sync.sync(request)
+        }
+        return .json(bytes: body)
     }
 
-    /// `set_presence` is taken, and checked as Synapse does.
-    private static func checkPresence(_ presence: String?) throws(MatrixError) {
-        guard let presence, !["online", "offline", "unavailable"].contains(presence) else { return }
-        throw .invalidParam("Query parameter 'set_presence' must be one of ['offline', 'online', 'unavailable']")
+    static func presence(_ name: String?) throws(MatrixError) -> PresenceState {
+        guard let name else { return .online }
+        guard let state = PresenceState(rawValue: name) else {
+            throw .invalidParam("Query parameter 'set_presence' must be one of ['offline', 'online', 'unavailable']")
+        }
+        return state
     }
 }

@@ -22,6 +22,7 @@ enum TypingRoutes {
         } else {
             try await typing.stop(requester.user, in: room)
         }
+        await context.homeserver.presence.noteActivity(requester.user, requester.device)
         return .empty
     }
 }

@@ -27,6 +27,15 @@ package struct APIContext: Sendable {
         }
     }
 
+    /// `{userId}` of the paths below `/user`, which is for that user alone.
+    ///
+    /// - Parameter refusal: what is said to everybody else, with `M_FORBIDDEN`.
+    package func ownUser(_ refusal: String) throws(MatrixError) -> UserID {
+        let user = try userID("userId")
+        guard try requester.user == user else { throw .forbidden(refusal) }
+        return user
+    }
+
     // MARK: Path
 
     /// A path parameter, percent-decoded once: `%2F` in an identifier is part of it.

@@ -12,7 +12,7 @@ package struct Route: Sendable {
         case open
         /// Anyone; a token that is sent must be valid.
         case optionalUser
-        /// The holder of a valid access token.
+        /// The holder of a valid access token; guests only where `GuestRoutes` has the endpoint.
         case user
         /// The holder of a valid access token whose account is a server administrator's.
         case admin
@@ -28,6 +28,8 @@ package struct Route: Sendable {
     /// which may be empty (`…/state/m.room.name/` has the empty state key), as with Synapse's `[^/]*`.
     package let templates: [String]
     package let access: Access
+    /// Whether a guest's token is good for it.
+    package let allowsGuests: Bool
     /// The largest request body in bytes; a larger one is refused with 413 `M_TOO_LARGE`.
     package let bodyLimit: Int
     package let resource: ListenerResource
@@ -47,6 +49,7 @@ package struct Route: Sendable {
         self.method = method
         self.templates = templates
         self.access = access
+        allowsGuests = access != .user || GuestRoutes.include(method, templates[0])
         self.bodyLimit = bodyLimit
         self.resource = resource ?? Route.resource(of: templates[0])
         self.handler = handler

@@ -22,6 +22,7 @@ package struct APIResponder: HTTPResponder {
         var requester: Requester?
         do {
             requester = try await authenticate(request, endpoint.route.access)
+            if requester?.isGuest == true, !endpoint.route.allowsGuests { throw MatrixError.guestForbidden }
             let context = APIContext(homeserver: homeserver, request: request, requester: requester, parameters: parameters)
             return Answer(try await endpoint.route.handler(context), user: requester?.user)
         } catch let error as MatrixError {

@@ -63,12 +63,12 @@ struct InteractiveAuthSessionTests {
         let challenge = await #expect(throws: InteractiveAuthRequired.self) {
             _ = try await sessions.authenticate(
                 Self.operation, body: body(#"{"username":"a","password":"x"}"#), flows: [["m.login.dummy"]]
-            ) { _, _ in }
+            ) { _, _ in nil }
         }
         let id = try #require(challenge).session
         let done = try await sessions.authenticate(
             Self.operation, body: body(#"{"auth":{"type":"m.login.dummy","session":"\#(id)"}}"#), flows: [["m.login.dummy"]]
-        ) { _, _ in }
+        ) { _, _ in nil }
         #expect(done.parameters["username"] == "a")
         #expect(done.parameters["password"] == nil)
     }
@@ -84,7 +84,7 @@ struct InteractiveAuthSessionTests {
         let required = try #require(challenge)
         #expect(try JSONDocument(parsing: required.body).root["errcode"]?.string == "M_FORBIDDEN")
         let again = try body(#"{"auth":{"type":"p","session":"\#(required.session)"}}"#)
-        #expect(try await sessions.authenticate(Self.operation, body: again, flows: [["p"]]) { _, _ in }.isComplete)
+        #expect(try await sessions.authenticate(Self.operation, body: again, flows: [["p"]]) { _, _ in nil }.isComplete)
     }
 
     @Test("a session of one operation or user does not authorise another")
@@ -92,7 +92,7 @@ struct InteractiveAuthSessionTests {
         let sessions = InteractiveAuthentication()
         let finished = try await sessions.authenticate(
             Self.operation, body: body(#"{"auth":{"type":"p"}}"#), flows: [["p"]]
-        ) { _, _ in }
+        ) { _, _ in nil }
         let reused = try body(#"{"auth":{"type":"p","session":"\#(finished.id)"}}"#)
         for other in [
             InteractiveAuthSession.Operation(method: "POST", path: "/other", user: nil),
@@ -100,7 +100,7 @@ struct InteractiveAuthSessionTests {
                 method: Self.operation.method, path: Self.operation.path, user: UserID(trusted: "@eve:example.org")),
         ] {
             await #expect(throws: MatrixError.self) {
-                _ = try await sessions.authenticate(other, body: reused, flows: [["p"]]) { _, _ in }
+                _ = try await sessions.authenticate(other, body: reused, flows: [["p"]]) { _, _ in nil }
             }
         }
     }
@@ -110,7 +110,7 @@ struct InteractiveAuthSessionTests {
         let sessions = InteractiveAuthentication()
         for text in [#"{"auth":{"session":"nope"}}"#, #"{"auth":[]}"#, #"{"auth":{"type":1}}"#, #"{"auth":{"session":1}}"#] {
             let error = await #expect(throws: MatrixError.self) {
-                _ = try await sessions.authenticate(Self.operation, body: body(text), flows: [["p"]]) { _, _ in }
+                _ = try await sessions.authenticate(Self.operation, body: body(text), flows: [["p"]]) { _, _ in nil }
             }
             #expect(error?.status == 400)
         }

@@ -24,7 +24,8 @@ struct ProfileServiceTests {
             try await server.profiles.set("org.example.pet", to: value("{\"cat\":true}"), of: alice, by: requester)
             #expect(try await profile(alice, server) == #"{"displayname":"Alice é","org.example.pet":{"cat":true}}"#)
             try await server.profiles.remove("displayname", of: alice, by: requester)
-            #expect(try await errorCode { _ = try await server.profiles.value(of: "displayname", of: alice) } == "M_NOT_FOUND")
+            #expect(try await server.profiles.value(of: "displayname", of: alice) == nil)
+            #expect(try await errorCode { _ = try await server.profiles.value(of: "org.example.none", of: alice) } == "M_NOT_FOUND")
             #expect(try await server.profiles.value(of: "org.example.pet", of: alice) == Array("{\"cat\":true}".utf8))
             #expect(try await errorCode { _ = try await profile(UserID(trusted: "@nobody:test"), server) } == "M_NOT_FOUND")
         }

@@ -4,6 +4,7 @@ import Homeserver
 import MatrixCore
 import Persistence
 import Rooms
+import ServerConfiguration
 import TestSupport
 
 /// A server with rooms and sync. It follows its commit stream as long as `body` runs.
@@ -14,15 +15,30 @@ struct SyncFixture: Sendable {
     let toDevice: ToDeviceService
     let receipts: ReceiptService
     let typing: TypingService
+    let pushRules: PushRuleService
+    let unread: UnreadService
+    let notifications: NotificationService
+    let presence: PresenceService
 
-    private init(_ database: any Database, timelineLimit: Int) async throws {
+    private init(
+        _ database: any Database, timelineLimit: Int, presence presenceConfiguration: PresenceConfiguration,
+        clock: @escaping @Sendable () -> Timestamp
+    ) async throws {
         rooms = try await TestRooms(on: database)
         let (journal, registry) = (rooms.journal, rooms.rooms)
         let logger = DatabaseFixture.logger
-        accountData = AccountDataService(
-            database: database, journal: journal, pushRules: PushRuleService(database: database, journal: journal))
+        pushRules = PushRuleService(database: database, journal: journal)
+        accountData = AccountDataService(database: database, journal: journal, pushRules: pushRules)
+        unread = UnreadService(
+            database: database, rooms: registry, events: rooms.events, pushRules: pushRules, commits: journal.commits, logger: logger)
+        notifications = NotificationService(
+            database: database, rooms: registry, events: rooms.events, pushRules: pushRules, unread: unread, accountData: accountData)
+        presence = PresenceService(
+            configuration: presenceConfiguration, database: database, journal: journal, serverName: TestRooms.serverName, logger: logger,
+            now: clock)
         toDevice = ToDeviceService(database: database, journal: journal, serverName: TestRooms.serverName, logger: logger)
-        receipts = ReceiptService(database: database, journal: journal, history: rooms.history, events: rooms.events)
+        receipts = ReceiptService(
+            database: database, journal: journal, history: rooms.history, events: rooms.events, observer: unread)
         typing = TypingService(journal: journal, rooms: registry)
         let directory = AliasDirectory(rooms: registry)
         engine = SyncEngine(
@@ -33,15 +49,16 @@ struct SyncFixture: Sendable {
                 accountData: accountData, filters: FilterService(database: database),
                 keys: EndToEndKeyService(database: database, journal: journal, serverName: TestRooms.serverName), toDevice: toDevice,
                 deviceLists: DeviceListService(database: database, journal: journal, rooms: registry, serverName: TestRooms.serverName),
-                receipts: receipts, typing: typing),
+                receipts: receipts, typing: typing, unread: unread, presence: presence),
             timelineLimit: timelineLimit, logger: logger)
     }
 
     static func run(
-        on database: any Database, timelineLimit: Int = 100, isolation: isolated (any Actor)? = #isolation,
+        on database: any Database, timelineLimit: Int = 100, presence: PresenceConfiguration = PresenceConfiguration(),
+        clock: @escaping @Sendable () -> Timestamp = { .now }, isolation: isolated (any Actor)? = #isolation,
         _ body: (SyncFixture) async throws -> Void
     ) async throws {
-        let fixture = try await SyncFixture(database, timelineLimit: timelineLimit)
+        let fixture = try await SyncFixture(database, timelineLimit: timelineLimit, presence: presence, clock: clock)
         let running = Task { try await fixture.engine.run() }
         do {
             try await body(fixture)
@@ -81,6 +98,7 @@ struct SyncResponse: Sendable {
     /// Without rooms and all the rest.
     var isQuiet: Bool {
         json["rooms"] == nil && json["account_data"] == nil && json["to_device"] == nil && json["device_lists"] == nil
+            && json["presence"] == nil
     }
 }
 

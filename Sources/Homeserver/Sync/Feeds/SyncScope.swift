@@ -12,15 +12,16 @@ package struct SyncScope: Sendable {
     package let since: StreamPosition?
     /// The rooms to look at, in order of their numbers.
     package var rooms: [RoomScope] = []
-    /// Whether there may be new account data. The other three likewise.
+    /// Whether there may be new account data. The other four likewise.
     package var hasAccountData = false
     package var hasToDevice = false
     package var hasDeviceLists = false
     package var hasKeys = false
+    package var hasPresence = false
     package let ignoredUsers: Set<UserID>
 
     package var isEmpty: Bool {
-        rooms.isEmpty && !hasAccountData && !hasToDevice && !hasDeviceLists && !hasKeys
+        rooms.isEmpty && !hasAccountData && !hasToDevice && !hasDeviceLists && !hasKeys && !hasPresence
     }
 }
 
@@ -31,6 +32,8 @@ package struct RoomScope: Sendable {
     package var hasEvents = true
     package var hasReceipts = true
     package var hasTyping = true
+    /// The position of the room's newest event within the response, or a later one.
+    package var newest: StreamPosition
     /// The end of the room's timeline as far as memory has it.
     package var timeline: TimelineWindow.Candidates
     /// The room's state now, where memory has it.

@@ -36,12 +36,15 @@ extension SyncState {
                 scope.hasToDevice = true
             }
             scope.hasAccountData = true
+            scope.hasPresence = !question.filter.filter.presence.passesNothing
             scope.rooms = feed.rooms.values.map { roomScope($0, nil, question.filter, now: now) }
             return scope.sorted()
         }
         let isKnown = since >= feed.floor
         scope.hasAccountData = !isKnown || feed.accountDataAt > since || question.wantsFullState
         scope.hasDeviceLists = !isKnown || feed.deviceListAt > since
+        let hasPresence = question.wantsFullState || !isKnown || since < presences.floor || feed.presenceAt > since
+        scope.hasPresence = hasPresence && !question.filter.filter.presence.passesNothing
         if let device {
             scope.hasToDevice = since < device.floor || device.toDeviceAt > since
             scope.hasKeys = device.keysAt > since
@@ -79,10 +82,11 @@ extension SyncState {
         scope.rooms.append(entry)
     }
 
-    private func roomScope(_ room: FeedRoom, _ since: StreamPosition?, _ filter: SyncFilter, now: Int64) -> RoomScope {
+    /// What there is to know of a room, as of now.
+    func roomScope(_ room: FeedRoom, _ since: StreamPosition?, _ filter: SyncFilter, now: Int64) -> RoomScope {
         let upTo = room.membership == .join ? position : min(position, room.position)
         guard let tail = tails[room.nid] else {
-            return RoomScope(room: room, timeline: TimelineWindow.Candidates(events: [], floor: upTo, upTo: upTo))
+            return RoomScope(room: room, newest: upTo, timeline: TimelineWindow.Candidates(events: [], floor: upTo, upTo: upTo))
         }
         tail.lastUsed = now
         let events: [TimelineEvent]
@@ -99,8 +103,9 @@ extension SyncState {
             }
         }
         return RoomScope(
-            room: room, timeline: TimelineWindow.Candidates(events: events, floor: min(floor, upTo), upTo: upTo),
-            base: tail.base, rendered: tail.rendered)
+            room: room, newest: min(tail.eventAt, upTo),
+            timeline: TimelineWindow.Candidates(events: events, floor: min(floor, upTo), upTo: upTo), base: tail.base,
+            rendered: tail.rendered)
     }
 
     /// The scope entry of a room in which only receipts, typing or account data are new.

@@ -15,17 +15,23 @@ package struct SyncState {
     package var feeds: [UserID: UserFeed] = [:]
     package private(set) var tails: [RoomNID: RoomTail] = [:]
     private var numbers: [RoomID: RoomNID] = [:]
+    /// Whose presence changed lately.
+    package var presences: PresenceWindow
     /// About how many bytes the events in the tails take.
     package private(set) var byteCount = 0
     private let byteLimit: Int
+    /// Rooms that no sync shows.
+    package let excludedRooms: Set<RoomID>
     private var lastExpiry: Int64 = 0
 
     /// How long a feed outlives its last sync, in milliseconds.
     package static let feedLifetime: Int64 = 5 * 60 * 1000
 
     /// - Parameter byteLimit: how many bytes of events all tails together may keep.
-    package init(at position: StreamPosition, byteLimit: Int) {
+    package init(at position: StreamPosition, byteLimit: Int, excludedRooms: Set<RoomID> = []) {
+        self.excludedRooms = excludedRooms
         self.position = position
+        presences = PresenceWindow(startingAt: position)
         self.byteLimit = byteLimit
     }
 
@@ -47,7 +53,7 @@ package struct SyncState {
     ///   - asOf: up to which commits had been applied before the database was read.
     package mutating func load(_ feed: UserFeed, _ rows: [MembershipRow], newest: [RoomNID: StreamPosition], asOf: StreamPosition) {
         guard !feed.isLoaded else { return }
-        feed.load(rows, at: position)
+        feed.load(excludedRooms.isEmpty ? rows : rows.filter { !excludedRooms.contains($0.room) }, at: position)
         for room in feed.rooms.values where room.membership == .join {
             // What came while the database was read may be in its answer or not: then anything may have happened.
             let known = newest[room.nid] ?? room.position

@@ -43,6 +43,8 @@ package final class UserFeed {
     /// Newest changes that belong to no room. `floor` where none is known.
     package var accountDataAt: StreamPosition
     package var deviceListAt: StreamPosition
+    package var presenceAt: StreamPosition
+    package var threadSubscriptionsAt: StreamPosition
     package var devices: [DeviceID: DeviceFeed] = [:]
     /// nil until read from the account data, and again when that has changed.
     package var ignoredUsers: Set<UserID>?
@@ -56,6 +58,8 @@ package final class UserFeed {
         recent = RecentRooms(floor: position)
         accountDataAt = position
         deviceListAt = position
+        presenceAt = position
+        threadSubscriptionsAt = position
         lastUsed = now
     }
 
@@ -81,7 +85,7 @@ package final class UserFeed {
 
     /// The newest change that concerns `device`.
     package func newest(for device: DeviceID?) -> StreamPosition {
-        var newest = max(recent.newest, accountDataAt, deviceListAt)
+        var newest = max(recent.newest, accountDataAt, deviceListAt, presenceAt, threadSubscriptionsAt)
         if let device, let feed = devices[device] { newest = max(newest, feed.toDeviceAt, feed.keysAt) }
         return newest
     }

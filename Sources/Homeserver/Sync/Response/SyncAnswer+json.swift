@@ -26,6 +26,7 @@ struct SyncWriter {
             w.member("next_batch", SyncToken(answer.nextBatch).text)
             if !answer.accountData.isEmpty { w.nested("account_data") { SyncWriter.write(answer.accountData, to: &$0) } }
             if !answer.toDevice.isEmpty { w.nested("to_device") { w in w.events { w in for event in answer.toDevice { w.raw(event) } } } }
+            writePresence(to: &w)
             writeDevices(to: &w)
             writeRooms(to: &w)
         }
@@ -46,6 +47,21 @@ struct SyncWriter {
                 w.object { w in
                     w.member("type", item.type)
                     w.member("content", raw: item.content)
+                }
+            }
+        }
+    }
+
+    private func writePresence(to writer: inout JSONWriter) {
+        guard !answer.presences.isEmpty else { return }
+        writer.nested("presence") { w in
+            w.events { w in
+                for (user, presence) in answer.presences {
+                    w.object { w in
+                        w.member("type", SyncAnswer.presenceType)
+                        w.member("sender", user)
+                        w.nested("content") { presence.write(to: &$0, now: now) }
+                    }
                 }
             }
         }
@@ -89,11 +105,12 @@ struct SyncWriter {
         if let summary = room.summary { writer.nested("summary") { SyncWriter.write(summary, to: &$0) } }
         writer.key("timeline")
         writeTimeline(of: room, to: &writer)
-        writer.nested(request.usesStateAfter ? "state_after" : "state") { w in
+        writer.nested(request.usesStateAfter ? request.stateAfterName : "state") { w in
             w.events { w in for event in room.state { write(event, membership: nil, for: viewer, to: &w) } }
         }
         writer.nested("account_data") { SyncWriter.write(room.accountData, to: &$0) }
         guard isJoined else { return }
+        if let unread = room.unread { write(unread, to: &writer) }
         writer.nested("ephemeral") { w in
             w.events { w in
                 if let users = room.typing {
@@ -108,6 +125,20 @@ struct SyncWriter {
                         w.member("content", raw: receipts)
                     }
                 }
+            }
+        }
+    }
+
+    /// A client that tells threads apart gets their counts apart.
+    private func write(_ unread: RoomUnread, to writer: inout JSONWriter) {
+        let isApart = request.filter.filter.room.timeline.unreadThreadNotifications
+        writer.key("unread_notifications")
+        (isApart ? unread.main : unread.total).write(to: &writer)
+        guard isApart, !unread.threads.isEmpty else { return }
+        writer.nested("unread_thread_notifications") { w in
+            for (root, counts) in unread.threads {
+                w.key(root.string)
+                counts.write(to: &w)
             }
         }
     }
@@ -151,18 +182,27 @@ struct SyncWriter {
     private func write(_ event: TimelineEvent, membership: Membership?, for viewer: EventViewer?, to writer: inout JSONWriter) {
         let filter = request.filter.filter
         if filter.eventFields == nil, filter.eventFormat == .client {
-            return event.write(to: &writer, includeRoomID: false, for: viewer, now: now, membership: membership)
+            return writeClient(event, membership: membership, for: viewer, to: &writer)
         }
         var whole = JSONWriter(capacity: 1024)
         if filter.eventFormat == .federation, let pdu = answer.pdus[event.nid] {
             write(event, pdu: pdu, to: &whole)
         } else {
-            event.write(to: &whole, includeRoomID: false, for: viewer, now: now, membership: membership)
+            writeClient(event, membership: membership, for: viewer, to: &whole)
         }
         guard let fields = filter.eventFields, let document = try? JSONDocument(parsing: whole.bytes, limits: .lenientEvent) else {
             return writer.raw(whole.bytes)
         }
         fields.write(document.root, to: &writer)
+    }
+
+    private func writeClient(_ event: TimelineEvent, membership: Membership?, for viewer: EventViewer?, to writer: inout JSONWriter) {
+        guard !answer.aggregations.isEmpty, let aggregations = answer.aggregations[event.nid] else {
+            return event.write(to: &writer, includeRoomID: false, for: viewer, now: now, membership: membership)
+        }
+        event.write(
+            to: &writer, includeRoomID: false, for: viewer, now: now, membership: membership,
+            unsigned: { aggregations.write(to: &$0, includeRoomID: false, for: viewer, now: now) })
     }
 
     /// The event as servers exchange it, with its id and what belongs to the reader.
@@ -176,7 +216,7 @@ struct SyncWriter {
             }
             w.member("event_id", event.id)
             w.nested("unsigned") { w in
-                w.member("age", now.milliseconds - event.timestamp.milliseconds)
+                w.member("age", now.milliseconds(since: event.timestamp))
                 if let transaction = event.transaction, viewer.device == transaction.device, viewer.user == event.sender {
                     w.member("transaction_id", transaction.id)
                 }
@@ -184,24 +224,29 @@ struct SyncWriter {
         }
     }
 
-    /// Client-Server API §Stripped state. The invite or knock itself comes last, and keeps its id and time as with Synapse: clients
-    /// sort by them.
     private func write(_ room: StrippedRoom, as name: String, to writer: inout JSONWriter) {
         writer.nested(room.room.string) { w in
             w.nested(name) { w in
-                w.events { w in
-                    for event in room.state { w.raw(event) }
-                    w.openRaw(room.membership.clientJSON)
-                    w.close()
-                }
+                w.events { room.write(to: &$0) }
             }
         }
+    }
+}
+
+extension StrippedRoom {
+    /// Writes the elements of an array. Client-Server API §Stripped state. The invite or knock itself comes last, and keeps its id and time
+    /// as with Synapse: clients sort by them.
+    func write(to writer: inout JSONWriter) {
+        for event in state { writer.raw(event) }
+        writer.openRaw(membership.clientJSON)
+        writer.close()
     }
 }
 
 extension SyncAnswer {
     static let typingType: ByteString = "m.typing"
     static let receiptType: ByteString = "m.receipt"
+    static let presenceType: ByteString = "m.presence"
 }
 
 extension JSONWriter {

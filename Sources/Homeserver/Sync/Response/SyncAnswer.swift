@@ -10,6 +10,7 @@ struct SyncAnswer {
     var accountData: [AccountDataItem] = []
     /// Whole events.
     var toDevice: [[UInt8]] = []
+    var presences: [(user: UserID, presence: UserPresence)] = []
     var devicesChanged: [UserID] = []
     var devicesLeft: [UserID] = []
     var keyCounts: KeyCounts?
@@ -18,12 +19,14 @@ struct SyncAnswer {
     var left: [RoomAnswer] = []
     var invited: [StrippedRoom] = []
     var knocked: [StrippedRoom] = []
+    /// What relates to the events of the timelines.
+    var aggregations: [EventNID: BundledAggregations] = [:]
     /// Only for a filter that asks for the federation's format.
     var pdus: [EventNID: [UInt8]] = [:]
 
     /// Whether there is nothing to wake a client for.
     var isEmpty: Bool {
-        accountData.isEmpty && toDevice.isEmpty && devicesChanged.isEmpty && devicesLeft.isEmpty && !keysChanged
+        accountData.isEmpty && toDevice.isEmpty && presences.isEmpty && devicesChanged.isEmpty && devicesLeft.isEmpty && !keysChanged
             && joined.isEmpty && left.isEmpty && invited.isEmpty && knocked.isEmpty
     }
 }
@@ -45,12 +48,16 @@ struct RoomAnswer {
     var receipts: [UInt8]?
     var accountData: [AccountDataItem] = []
     var summary: RoomSummary?
+    /// For a joined room.
+    var unread: RoomUnread?
     /// The client wants the room even when nothing happened in it.
     var isWanted = false
+    /// The client knows nothing of the room yet.
+    var isNew = false
 
     var isEmpty: Bool {
         !isWanted && timeline.events.isEmpty && !timeline.isLimited && state.isEmpty && typing == nil && receipts == nil
-            && accountData.isEmpty && summary == nil
+            && accountData.isEmpty && summary == nil && unread?.isNews != true
     }
 }
 

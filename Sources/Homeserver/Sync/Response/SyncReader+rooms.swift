@@ -22,6 +22,10 @@ extension SyncReader {
             answer.timeline = try await timeline(of: room, from: from, end: base.map { joinedEnd($0) })
             // A client that comes into a room has missed something, whether or not all of it fits in.
             if isNew { answer.timeline.isLimited = true }
+            // Where the whole room fits in, nothing is left to page back to. As with Synapse the token is one from which a client
+            // gets it once more all the same.
+            if since == nil, !answer.timeline.isLimited { answer.timeline.previousBatch = upTo }
+            try await hideErased(in: &answer, room)
             try await addState(to: &answer, room: room, base: base, isWhole: isWhole)
             answer.rendered = room.rendered
             answer.isShareable = isShareable(answer.timeline, whole: from == nil)
@@ -30,7 +34,9 @@ extension SyncReader {
         answer.receipts = receipts
         answer.typing = typing(in: room, isWhole: isWhole)
         answer.isWanted = isWhole
-        return answer.isEmpty ? nil : answer
+        answer.isNew = isNew
+        // What is unread may have changed even where nothing else is to be told.
+        return answer.isEmpty && !room.hasEvents && !room.hasReceipts ? nil : answer
     }
 
     /// The room's state, newest.
@@ -42,10 +48,10 @@ extension SyncReader {
     }
 
     /// Where a walk back through the timeline of a joined room begins.
-    private func joinedEnd(_ base: RoomBase) -> TimelineEnd {
+    func joinedEnd(_ base: RoomBase) -> TimelineEnd {
         TimelineEnd(
             visibility: base.snapshot.historyVisibility, membership: base.snapshot.membership(of: request.user),
-            position: base.snapshot.position)
+            position: base.snapshot.position, state: base.snapshot)
     }
 
     private func allAccountData(of room: RoomID) async throws -> [AccountDataItem] {
@@ -101,6 +107,7 @@ extension SyncReader {
         let end = try await leftEnd(departure)
         answer.timeline = try await timeline(of: ended, from: standing.before == .join ? since : nil, end: end)
         if since != nil, standing.before != .join { answer.timeline.isLimited = true }
+        try await hideErased(in: &answer, room)
         try await addState(to: &answer, leftBy: departure, isWhole: isWhole)
         return answer
     }
@@ -112,7 +119,7 @@ extension SyncReader {
         return filter.filter.room.includeLeave || departure.membership == .ban || departure.sender != request.user
     }
 
-    private func leftEnd(_ departure: TimelineEvent) async throws -> TimelineEnd {
+    func leftEnd(_ departure: TimelineEvent) async throws -> TimelineEnd {
         let holder = try await events.state([.historyVisibility], at: departure.snapshotBefore)[.historyVisibility]
         var visibility = HistoryVisibility.shared
         if let holder, let event = try await events.event(holder) {
@@ -128,6 +135,13 @@ extension SyncReader {
         let visibility: HistoryVisibility
         let membership: Membership?
         let position: StreamPosition
+        /// The room's state, for somebody who is in the room: what it is made of may be seen wherever it stands.
+        var state: RoomSnapshot?
+
+        func isCurrent(_ event: TimelineEvent) -> Bool {
+            guard let state, let stateKey = event.stateKey else { return false }
+            return state.entry(StateKey(type: event.type, stateKey: stateKey))?.nid == event.nid
+        }
     }
 
     /// How many events a response looks at in search of those that pass the filter.
@@ -154,7 +168,8 @@ extension SyncReader {
                 for event in newer.reversed() { _ = start.allows(event) }
                 walk = start
             }
-            switch decide(candidates, wish, walk) {
+            let related = try await events.related(candidates.events, by: filter.filter.room.timeline)
+            switch decide(candidates, wish, walk, end, related) {
             case .window(let window): return window
             case .needsOlder:
                 wish.isFinal = try await readOlder(&candidates, of: room.room.nid, from: from)
@@ -163,21 +178,23 @@ extension SyncReader {
     }
 
     private func decide(
-        _ candidates: TimelineWindow.Candidates, _ wish: TimelineWindow.Wish, _ walk: VisibilityWalk?
+        _ candidates: TimelineWindow.Candidates, _ wish: TimelineWindow.Wish, _ walk: VisibilityWalk?, _ end: TimelineEnd?,
+        _ related: Set<EventID>?
     ) -> TimelineWindow.Decision {
-        guard var walk else { return TimelineWindow.decide(candidates, wish, admit: isAdmitted) }
+        guard var walk else { return TimelineWindow.decide(candidates, wish, admit: { isAdmitted($0, related) }) }
         var membership: Membership?
         return TimelineWindow.decide(
             candidates, wish,
             admit: { event in
-                let isVisible = walk.allows(event)
+                let isVisible = walk.allows(event) || end?.isCurrent(event) == true
                 membership = walk.membershipAtEvent
-                return isVisible && isAdmitted(event)
+                return isVisible && isAdmitted(event, related)
             },
             membership: { _ in membership ?? .leave })
     }
 
-    private func isAdmitted(_ event: TimelineEvent) -> Bool {
+    private func isAdmitted(_ event: TimelineEvent, _ related: Set<EventID>?) -> Bool {
+        if let related, !related.contains(event.id) { return false }
         // State is told even when an ignored user sets it: the room would look different otherwise.
         if !scope.ignoredUsers.isEmpty, !event.isState, scope.ignoredUsers.contains(event.sender) { return false }
         return filter.passesTimeline(event)

@@ -63,7 +63,7 @@ extension SyncReader {
         }
         // Keys that have gone from the newest state.
         for key in rollback.changedKeys where chosen[key] == nil {
-            if filter.lazyLoadsMembers, key.type == VisibilityWalk.memberType { continue }
+            if filter.lazyLoadsMembers, key.type == StateKey.memberType { continue }
             add(key, base.snapshot.entry(key)?.nid)
         }
         return chosen
@@ -100,7 +100,7 @@ extension SyncReader {
         let selection = selection(answer)
         let members = filter.lazyLoadsMembers ? neededMembers(answer).union([request.user]) : []
         let chosen = newest.compactMap { key, event -> EventNID? in
-            if filter.lazyLoadsMembers, key.type == VisibilityWalk.memberType, !members.contains(where: { $0.text == key.stateKey }) {
+            if filter.lazyLoadsMembers, key.type == StateKey.memberType, !members.contains(where: { $0.text == key.stateKey }) {
                 return nil
             }
             return selection.choose(start: rollback.start(key, newest: event), end: rollback.end(key, newest: event))
@@ -124,9 +124,15 @@ extension SyncReader {
     /// Whether something happened by which the room may be called differently.
     private func namesAreNews(_ timeline: TimelineWindow, _ changed: [StateKey: EventNID]) -> Bool {
         func isNews(_ type: ByteString) -> Bool {
-            type == VisibilityWalk.memberType || type == StateKey.name.type || type == StateKey.canonicalAlias.type
+            type == StateKey.memberType || type == StateKey.name.type || type == StateKey.canonicalAlias.type
         }
-        return timeline.passed.contains { $0.isState && isNews($0.type) } || changed.keys.contains { isNews($0.type) }
+        // Who only changes their profile is the same member as before.
+        let isNewsThere = timeline.passed.contains { event in
+            event.isState && isNews(event.type) && (event.membership == nil || event.membership != event.previousMembership)
+        }
+        if isNewsThere { return true }
+        let there = Set(timeline.passed.lazy.filter(\.isState).map(\.nid))
+        return changed.contains { isNews($0.key.type) && !there.contains($0.value) }
     }
 
     /// The events themselves, oldest first, as far as the filter lets them through.

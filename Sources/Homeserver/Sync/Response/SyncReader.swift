@@ -47,6 +47,10 @@ struct SyncReader: Sendable {
                 engine.logger.warning("a room was left out of a sync", metadata: ["room": "\(room.room.room)", "error": "\(error)"])
             }
         }
+        if !answer.invited.isEmpty, try await refusesInvites() { answer.invited = [] }
+        try await readAggregations(&answer)
+        try await readUnread(&answer)
+        try await readPresence(&answer)
         try await readDevices(&answer)
         if filter.filter.eventFormat == .federation { try await readPDUs(&answer) }
         return answer
@@ -151,6 +155,11 @@ struct SyncReader: Sendable {
         case nil:
             return
         }
+    }
+
+    /// Client-Server API §Invite permission: invites from before are not shown either.
+    private func refusesInvites() async throws -> Bool {
+        InvitePermission(stored: try await engine.accountData.content(InvitePermission.type, room: nil, of: request.user)).blocksAll
     }
 
     /// Asked for only where it matters: when an initial sync may show rooms that the user has left.

@@ -92,7 +92,7 @@ package final class RoomBase: Sendable {
     package var withoutMembers: [(key: StateKey, event: EventNID)] {
         if let known = others.withLock({ $0 }) { return known }
         let found = snapshot.state.compactMap { key, entry in
-            key.type == VisibilityWalk.memberType ? nil : (key: key, event: entry.nid)
+            key.type == StateKey.memberType ? nil : (key: key, event: entry.nid)
         }
         others.withLock { $0 = found }
         return found

@@ -29,33 +29,24 @@ package struct VisibilityWalk: Sendable {
     /// Whether the viewer may see `event`. Must be asked for every event of the timeline, newest first.
     package mutating func allows(_ event: TimelineEvent) -> Bool {
         membershipAtEvent = membership
-        guard event.isState else { return isAllowed }
-        if event.type == StateKey.historyVisibility.type, event.stateKey == "" {
-            let after = isAllowed
-            visibility = VisibilityWalk.visibility(in: event.replaced?.content)
-            return after || isAllowed
-        }
-        if event.type == VisibilityWalk.memberType, event.stateKey == viewer.text {
-            let after = isAllowed
+        guard event.isState else { return context.showsOtherEvents }
+        switch event.type {
+        case StateKey.historyVisibility.type where event.stateKey == "":
+            let after = visibility
+            visibility = HistoryVisibility(ofReplaced: event.replaced)
+            return context.showsChange(to: after)
+        case StateKey.memberType where event.stateKey == viewer.text:
             membership = event.previousMembership
-            let before = isAllowed
+            let isShown = event.membership.map { context.showsOwnChange(to: $0) } ?? context.showsOtherEvents
             joinedLater = joinedLater || membership == .join
-            // An invite, and how it ended, the viewer may know whatever the setting: else it would stay in their list for ever.
-            return after || before || event.membership == .invite || event.previousMembership == .invite
-                || event.previousMembership == .knock
+            return isShown
+        default:
+            return context.showsOtherEvents
         }
-        return isAllowed
     }
 
-    private var isAllowed: Bool {
-        isVisible(visibility: visibility, membership: membership, joinedSince: joinedLater)
-    }
-
-    package static let memberType: ByteString = "m.room.member"
-
-    /// - Parameter content: of the event that set it, a JSON object; nil where there was none, which means `shared`.
-    private static func visibility(in content: [UInt8]?) -> HistoryVisibility {
-        guard let content, let document = try? JSONDocument(parsing: content, limits: .lenientEvent) else { return .shared }
-        return HistoryVisibility(content: document.root)
+    /// The rule's view of the state just before the event that was asked for last.
+    private var context: VisibilityContext {
+        VisibilityContext(viewer: viewer, visibility: visibility, membership: membership, joinedSince: joinedLater)
     }
 }

@@ -14,6 +14,22 @@ package enum Wakeup: Sendable, Equatable {
     case stopping
 }
 
+/// What a waiting request wants to hear of beside what every one does: events, account data, to-device messages, device lists.
+package struct SyncInterests: OptionSet, Sendable {
+    package let rawValue: UInt8
+
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// Receipts of others; one's own change what is unread, and concern everybody.
+    package static let receipts = SyncInterests(rawValue: 1)
+    package static let typing = SyncInterests(rawValue: 2)
+    package static let presence = SyncInterests(rawValue: 4)
+    package static let threadSubscriptions = SyncInterests(rawValue: 8)
+
+    /// What `/sync` tells of.
+    package static let sync: SyncInterests = [.receipts, .typing, .presence]
+}
+
 /// A suspended request. Woken exactly once, by whoever comes first: a commit, the timer, the end of the client's
 /// connection, or the end of the server.
 package final class SyncWaiter: Sendable {
@@ -25,10 +41,12 @@ package final class SyncWaiter: Sendable {
 
     /// The device that waits; what is sent to another device does not wake it.
     package let device: DeviceID?
+    package let interests: SyncInterests
     private let state = Mutex<State>(.idle)
 
-    package init(device: DeviceID?) {
+    package init(device: DeviceID?, interests: SyncInterests = .sync) {
         self.device = device
+        self.interests = interests
     }
 
     /// Suspends until woken. Called once.

@@ -1,0 +1,68 @@
+// The end of an account. Client-Server API §Deactivating accounts.
+
+import Logging
+import MatrixCore
+import Persistence
+import Rooms
+import ServiceLifecycle
+
+/// Deactivates accounts. The account ends at once, with all its sessions; leaving its rooms may take a while and goes on in the
+/// background, also after a restart.
+package struct AccountDeactivation: Service {
+    private let database: any Database
+    private let sessions: SessionService
+    private let membership: RoomMembership
+    private let logger: Logger
+    private let wakeUps: AsyncStream<Void>
+    private let wakeUp: AsyncStream<Void>.Continuation
+
+    package init(database: any Database, sessions: SessionService, membership: RoomMembership, logger: Logger) {
+        self.database = database
+        self.sessions = sessions
+        self.membership = membership
+        self.logger = logger
+        (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Ends the account of `user`.
+    ///
+    /// - Parameter erases: hide its events from those who were not in the room with it, and remove its profile.
+    /// - Throws: `M_NOT_FOUND`.
+    package func deactivate(_ user: UserID, erases: Bool) async throws {
+        let isDone = try await database.write { try AccountEndingStore.deactivate(user, erases: erases, on: $0) }
+        guard isDone else { throw MatrixError.notFound("No account \(user)") }
+        if erases { membership.erasedUsers.insert(user) }
+        sessions.forget(user)
+        try await sessions.endAll(of: user)
+        wakeUp.yield()
+    }
+
+    /// Lets deactivated users leave their rooms until the server stops.
+    package func run() async throws {
+        wakeUp.yield()
+        for await _ in wakeUps.cancelOnGracefulShutdown() {
+            do {
+                for user in try await database.read({ try AccountEndingStore.partings(on: $0) }) { try await part(user) }
+            } catch {
+                logger.error("deactivated accounts could not leave their rooms; trying again with the next one or at the next start: \(error)")
+            }
+        }
+    }
+
+    // MARK: Steps
+
+    private func part(_ user: UserID) async throws {
+        // The server may have stopped between the mark and the end of the sessions.
+        try await sessions.endAll(of: user)
+        let requester = MembershipRequester(user: user)
+        for row in try await membership.rooms(of: user) where row.membership != .ban {
+            do {
+                if row.membership != .leave { _ = try await membership.change(.leave, of: user, in: row.room, by: requester) }
+                if !row.forgotten { try await membership.forget(row.room, by: user) }
+            } catch let refusal as MatrixError {
+                logger.warning("the deactivated user \(user) could not leave \(row.room): \(refusal.message)")
+            }
+        }
+        try await database.write { try AccountEndingStore.finishParting(of: user, on: $0) }
+    }
+}

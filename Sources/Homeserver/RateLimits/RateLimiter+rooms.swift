@@ -1,0 +1,34 @@
+// The limits of what is done in and around rooms.
+
+import MatrixCore
+
+extension RateLimiter {
+    /// A room counts as a room and as a message; nothing is counted of what is refused.
+    package func checkRoomCreation(by user: UserID) throws(MatrixError) {
+        try check(.roomCreation, of: user.text, isCounted: false)
+        try check(.message, of: user.text)
+        try check(.roomCreation, of: user.text)
+    }
+
+    /// Whether one user may invite so many at once.
+    ///
+    /// - Throws: `M_UNKNOWN` (400), as Synapse: no time would help.
+    package func checkInvitesOfNewRoom(_ count: Int, by user: UserID) throws(MatrixError) {
+        do {
+            try check(.invitesPerRoom, of: user.text, cost: count, isCounted: false)
+        } catch {
+            throw .unknown("Cannot invite so many users at once", status: 400)
+        }
+    }
+
+    package func checkInvite(of target: UserID, to room: RoomID, by user: UserID) throws(MatrixError) {
+        try check(.invitesPerRoom, of: room.text)
+        try check(.invitesPerUser, of: target.text)
+        try check(.invitesPerIssuer, of: user.text)
+    }
+
+    package func checkJoin(of room: RoomID, by user: UserID) throws(MatrixError) {
+        try check(.joinsLocal, of: user.text)
+        try check(.joinsPerRoom, of: room.text)
+    }
+}

@@ -1,0 +1,93 @@
+// Keeps the tables of the room directory and the user directory up to date with the commit stream.
+
+import MatrixCore
+import Persistence
+import Rooms
+
+/// Writes what rooms look like, who is joined where, and how users of other servers call themselves. One handler for both directories:
+/// who is visible in one depends on what a room is in the other.
+package struct DirectoryIndex: CommitHandler {
+    package let name = "directory"
+    private let database: any Database
+    private let rooms: RoomRegistry
+    private let appearances: RoomAppearanceReader
+    private let serverName: ServerName
+
+    /// How many accounts are taken into the user directory in one transaction.
+    private static let accountPage = 200
+
+    package init(database: any Database, rooms: RoomRegistry, appearances: RoomAppearanceReader, serverName: ServerName) {
+        self.database = database
+        self.rooms = rooms
+        self.appearances = appearances
+        self.serverName = serverName
+    }
+
+    /// Takes in the accounts that were there before the directory; rooms follow from their events.
+    package func begin(newest: StreamPosition) async throws -> StreamPosition {
+        var last = ""
+        while true {
+            let after = last
+            let accounts = try await database.write { connection in
+                let accounts = try UserDirectoryStore.accounts(after: after, limit: Self.accountPage, on: connection)
+                for user in accounts { try UserDirectoryEntry.refresh(user, on: connection) }
+                return accounts
+            }
+            guard let end = accounts.last else { return .zero }
+            last = end.string
+        }
+    }
+
+    package func take(_ commits: [Commit]) async throws -> CommitOutcome {
+        var changes = DirectoryChanges(serverName: serverName)
+        for event in commits.events { changes.note(event) }
+        guard !changes.isEmpty else { return .nothing }
+
+        var snapshots: [RoomNID: RoomSnapshot] = [:]
+        for (nid, id) in changes.rooms { snapshots[nid] = try await rooms.room(id)?.current }
+        let rows = try await appearances.appearances(of: changes.appearances.keys.compactMap { snapshots[$0] }).map { RoomSummaryRow($0) }
+        let entries = changes.profiles.map { user, event in UserDirectoryEntry(user: user, member: event.contentIfReadable) }
+        let (taken, found) = (changes, snapshots)
+        return .write { connection in
+            for row in rows { try RoomSummaryStore.set(row, on: connection) }
+            for nid in taken.rooms.keys where found[nid] == nil { try RoomSummaryStore.delete(nid, on: connection) }
+            for (nid, members) in taken.members {
+                let room = found[nid]
+                if let room { try RoomSummaryStore.setJoinedMembers(Int64(room.joinedCount), of: nid, on: connection) }
+                for user in members.users {
+                    if room?.membership(of: user) == .join {
+                        try JoinedMemberStore.insert(user, nid, on: connection)
+                    } else {
+                        try JoinedMemberStore.delete(user, nid, on: connection)
+                    }
+                }
+            }
+            for entry in entries { try entry.write(on: connection) }
+        }
+    }
+}
+
+extension RoomSummaryRow {
+    init(_ summary: RoomAppearance) {
+        let room = summary.snapshot
+        self.init(room: room.nid, roomID: room.roomID, joinedMembers: Int64(room.joinedCount))
+        name = summary.name.map(storable)
+        topic = summary.topic.map(storable)
+        canonicalAlias = summary.canonicalAlias.map(storable)
+        avatarURL = summary.avatarURL.map(storable)
+        roomType = summary.roomType.map(storable)
+        joinRule = summary.joinRule
+        worldReadable = summary.isWorldReadable
+        guestCanJoin = summary.guestsCanJoin
+        federates = room.federates
+        isListable = room.isKnowable
+        isPublic = summary.isWorldReadable || room.joinRule.rule == .public
+        searchText = [name, topic, canonicalAlias].compactMap { $0 }.map { RoomListRequest.searchable($0) }.joined(separator: "\n")
+    }
+}
+
+/// Text without U+0000, which no database column holds.
+func storable(_ text: String) -> String {
+    guard text.utf8.contains(0) else { return text }
+    return String(String.UnicodeScalarView(text.unicodeScalars.filter { $0.value != 0 }))
+}

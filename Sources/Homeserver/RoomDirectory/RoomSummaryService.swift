@@ -1,0 +1,67 @@
+// One room as it looks from outside, and the rooms that two people share. Client-Server API §Room summaries, §Mutual rooms.
+
+import MatrixCore
+import Persistence
+import Rooms
+
+package struct RoomSummaryService: Sendable {
+    private let database: any Database
+    private let appearances: RoomAppearanceReader
+    private let serverName: ServerName
+
+    package struct Summary: Sendable {
+        package let room: RoomAppearance
+        /// Of the one who asks; nil for who has no account here.
+        package let membership: Membership?
+    }
+
+    package struct MutualRooms: Sendable {
+        /// In the order of their ids.
+        package let rooms: [RoomID]
+        package let nextBatch: String?
+        package let total: Int64
+    }
+
+    private static let pageLimit = 100
+
+    package init(database: any Database, appearances: RoomAppearanceReader, serverName: ServerName) {
+        self.database = database
+        self.appearances = appearances
+        self.serverName = serverName
+    }
+
+    /// - Throws: `M_NOT_FOUND` for a room that is not there or none of the user's business.
+    package func summary(of room: RoomID, for user: UserID?) async throws -> Summary {
+        guard let snapshot = try await appearances.accessible(room, to: user) else {
+            throw MatrixError.notFound("Room not found or is not accessible")
+        }
+        return Summary(
+            room: try await appearances.appearance(of: snapshot), membership: user.map { snapshot.membership(of: $0) ?? .leave })
+    }
+
+    /// The rooms that `user` and `other` are both joined to.
+    ///
+    /// - Parameter from: the token of the page before.
+    /// - Throws: `M_INVALID_PARAM`.
+    package func mutualRooms(of user: UserID, and other: UserID, from: String?) async throws -> MutualRooms {
+        guard user != other else { throw MatrixError.invalidParam("You cannot request a list of shared rooms with yourself") }
+        var after = ""
+        if let from, !from.isEmpty {
+            guard from.utf8.count <= 1000, let bytes = Base64.decode(from, .urlSafe), let room = ByteString(utf8: bytes)?.string,
+                !room.utf8.contains(0)
+            else { throw MatrixError.invalidParam("Malformed from token") }
+            after = room
+        }
+        let (start, isOtherLocal, limit) = (after, other.belongs(to: serverName), RoomSummaryService.pageLimit)
+        let (rooms, total) = try await database.read { connection in
+            (
+                try JoinedMemberStore.mutualRooms(
+                    of: user, and: other, isOtherLocal: isOtherLocal, after: start, limit: limit + 1, on: connection),
+                try JoinedMemberStore.mutualRoomCount(of: user, and: other, isOtherLocal: isOtherLocal, on: connection)
+            )
+        }
+        let page = Array(rooms.prefix(limit))
+        let next = rooms.count > limit ? page.last.map { Base64.encode($0.string.utf8, .urlSafe) } : nil
+        return MutualRooms(rooms: page, nextBatch: next, total: total)
+    }
+}

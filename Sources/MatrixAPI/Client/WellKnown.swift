@@ -1,0 +1,33 @@
+// How clients and servers find this server. Client-Server API §Server discovery; Server-Server API §Resolving server names.
+
+import Homeserver
+import MatrixCore
+
+enum WellKnownRoutes {
+    static let table: [Route] = [
+        Route(.get, "/.well-known/matrix/client", access: .open, client),
+        Route(.get, "/.well-known/matrix/server", access: .open, server),
+        // No option says whom to ask for help, and there is no policy server.
+        Route(.get, "/.well-known/matrix/support", access: .open) { _ in throw notAvailable },
+        Route(.get, "/.well-known/matrix/policy_server", access: .open) { _ in throw notAvailable },
+    ]
+
+    private static func client(_ context: APIContext) async throws -> APIResponse {
+        let configuration = context.homeserver.configuration
+        let options = configuration.wellKnown
+        guard options.isClientServed else { throw notAvailable }
+        return .object { body in
+            body.member("m.homeserver", object: { $0.member("base_url", configuration.publicBaseURL) })
+            if let server = options.identityServer { body.member("m.identity_server", object: { $0.member("base_url", server) }) }
+            for (key, value) in options.extraClientContent { body.member(key, value) }
+        }
+    }
+
+    private static func server(_ context: APIContext) async throws -> APIResponse {
+        guard context.homeserver.configuration.wellKnown.isServerServed else { throw notAvailable }
+        let name = context.homeserver.serverName
+        return .object { $0.member("m.server", "\(name.host):\(name.port ?? 443)") }
+    }
+
+    private static var notAvailable: MatrixError { .notFound(".well-known not available") }
+}
