@@ -39,7 +39,11 @@ struct Wiring {
             serverName: configuration.serverName, keys: signingKeys,
             oldKeys: configuration.oldSigningKeys.map { PublishedKeys.OldKey(keyID: $0.keyID, key: $0.key, expired: $0.expired) },
             validity: configuration.keyRefreshInterval)
-        homeserver = Homeserver(configuration: configuration, groundwork: groundwork, publishedKeys: publishedKeys, logger: logger)
+        let federation = try FederationServices(
+            configuration, signingKeys: signingKeys, signingKey: signingKey, publishedKeys: publishedKeys, database: database,
+            logger: Logger(label: "martlet.federation"))
+        homeserver = Homeserver(
+            configuration: configuration, groundwork: groundwork, publishedKeys: publishedKeys, federation: federation, logger: logger)
         try await homeserver.presence.restore()
     }
 

@@ -68,7 +68,7 @@ import Testing
         #expect(
             result.notBuiltWarning
                 == "options without effect, as this server does not have them yet: url_preview_enabled, url_preview_ip_range_blacklist, "
-                + "app_service_config_files, trusted_key_servers")
+                + "app_service_config_files")
     }
 
     @Test("what is not said has Synapse's default")

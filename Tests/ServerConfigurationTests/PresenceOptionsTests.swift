@@ -22,7 +22,7 @@ import Testing
             """
             presence: {last_active_granularity: 10s, sync_online_timeout: 2m, idle_timeout: 1h, include_offline_users_on_sync: true}
             exclude_rooms_from_presence: ['!a:example.com']
-            exclude_rooms_from_sync: ['!b:example.com', '!c']
+            exclude_rooms_from_sync: ['!b:example.com', '!c:example.com']
             """)
         #expect(configuration.presence.lastActiveGranularity == .seconds(10))
         #expect(configuration.presence.syncOnlineTimeout == .seconds(120))

@@ -73,15 +73,20 @@ enum KeyRoutes {
     private static func claim(_ context: APIContext) async throws -> APIResponse {
         let answer = try await context.homeserver.keys.claim(KeyClaim.claims(in: context.body()))
         return .object(capacity: 4096) { writer in
-            writer.key("one_time_keys")
-            writer.object { writer in
-                write(answer.keys[...], groupedBy: { $0.address.user.string }, to: &writer) { keys, writer in
-                    write(keys, groupedBy: { $0.address.device.string }, to: &writer) { keys, writer in
-                        for claimed in keys { writer.member(claimed.key.name, raw: claimed.key.json) }
-                    }
+            write(answer.keys, to: &writer)
+            write(answer.failures, to: &writer)
+        }
+    }
+
+    /// The keys that were handed out, as clients and other servers get them.
+    static func write(_ keys: [ClaimedKey], to writer: inout JSONWriter) {
+        writer.key("one_time_keys")
+        writer.object { writer in
+            write(keys[...], groupedBy: { $0.address.user.string }, to: &writer) { keys, writer in
+                write(keys, groupedBy: { $0.address.device.string }, to: &writer) { keys, writer in
+                    for claimed in keys { writer.member(claimed.key.name, raw: claimed.key.json) }
                 }
             }
-            write(answer.failures, to: &writer)
         }
     }
 

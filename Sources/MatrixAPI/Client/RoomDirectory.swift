@@ -37,8 +37,12 @@ enum RoomDirectoryRoutes {
                 throw MatrixError.remoteServer(server)
             }
         }
-        let page = try await context.homeserver.roomDirectory.page(request)
-        return .object(capacity: 256 + page.rooms.count * 512) { body in
+        return response(try await context.homeserver.roomDirectory.page(request))
+    }
+
+    /// A page as clients and other servers get it.
+    static func response(_ page: RoomListPage) -> APIResponse {
+        .object(capacity: 256 + page.rooms.count * 512) { body in
             body.member("chunk", array: { chunk in for room in page.rooms { chunk.object { write(room, to: &$0) } } })
             body.member("total_room_count_estimate", page.total)
             if let next = page.nextBatch { body.member("next_batch", next) }

@@ -1,5 +1,6 @@
 // What a handler gets: the server, the request, its path parameters, and who asks.
 
+import Federation
 import Homeserver
 import MatrixCore
 
@@ -8,9 +9,14 @@ package struct APIContext: Sendable {
     package let request: APIRequest
     /// Who asks; nil where no token was sent (only on `.open` and `.optionalUser` routes).
     package let optionalRequester: Requester?
+    /// Which server asks; nil but on `.federation` routes.
+    private let federationOrigin: FederationOrigin?
     let parameters: PathParameters
 
-    package init(homeserver: Homeserver, request: APIRequest, requester: Requester?, parameters: PathParameters) {
+    package init(
+        homeserver: Homeserver, request: APIRequest, requester: Requester?, parameters: PathParameters, origin: FederationOrigin? = nil
+    ) {
+        federationOrigin = origin
         self.homeserver = homeserver
         self.request = request
         self.optionalRequester = requester
@@ -24,6 +30,16 @@ package struct APIContext: Sendable {
         get throws(MatrixError) {
             guard let optionalRequester else { throw .missingToken }
             return optionalRequester
+        }
+    }
+
+    /// Which server asks.
+    ///
+    /// - Throws: `M_UNAUTHORIZED` where the route is none for servers.
+    package var origin: ServerName {
+        get throws(MatrixError) {
+            guard let federationOrigin else { throw .unauthorized("Missing Authorization headers") }
+            return federationOrigin.server
         }
     }
 
@@ -103,6 +119,11 @@ package struct APIContext: Sendable {
     ///
     /// - Throws: `M_NOT_JSON`; `M_BAD_JSON` where it is JSON but not an object.
     package func body() throws(MatrixError) -> JSON {
+        // It was read to check the signature.
+        if let content = federationOrigin?.content {
+            guard content.isObject else { throw .badJSON("Content must be a JSON object.") }
+            return content
+        }
         let document: JSONDocument
         do { document = try JSONDocument(parsing: request.body, limits: .request) } catch { throw MatrixError(error) }
         guard document.root.kind == .object else { throw .badJSON("Content must be a JSON object.") }

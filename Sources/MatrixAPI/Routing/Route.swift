@@ -16,6 +16,8 @@ package struct Route: Sendable {
         case user
         /// The holder of a valid access token whose account is a server administrator's.
         case admin
+        /// Another server, by its signature. Server-Server API §Request Authentication.
+        case federation
     }
 
     package typealias Handler = @Sendable (APIContext) async throws -> APIResponse
@@ -68,6 +70,15 @@ package struct Route: Sendable {
         var templates = versions.map { "/_matrix/client/\($0)\(path)" }
         if legacy { templates.append("/_matrix/client/api/v1\(path)") }
         return Route(method, templates: templates, access: access, bodyLimit: bodyLimit, resource: .client, handler)
+    }
+
+    /// An endpoint for other servers: `/_matrix/federation/v1` and what follows.
+    package static func federation(
+        _ method: HTTPMethod, _ path: String, version: String = "v1", bodyLimit: Int = defaultBodyLimit, _ handler: @escaping Handler
+    ) -> Route {
+        Route(
+            method, templates: ["/_matrix/federation/\(version)\(path)"], access: .federation, bodyLimit: bodyLimit, resource: .federation,
+            handler)
     }
 
     /// The resource a path belongs to, as Synapse splits them.

@@ -4,6 +4,10 @@ package enum Routes {
     package static let all: [Route] = [
         OperationsRoutes.table,
         FederationRoutes.table,
+        KeyNotaryRoutes.table,
+        FederationQueryRoutes.table,
+        FederationDeviceRoutes.table,
+        OpenIDRoutes.table,
         ThirdPartyInviteRoutes.table,
         RoomHistoryRoutes.table,
         RoomStateRoutes.table,

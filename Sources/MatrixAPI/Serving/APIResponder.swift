@@ -1,5 +1,6 @@
 // Runs an endpoint: who asks, the handler, and the standard error response for what it throws.
 
+import Federation
 import Homeserver
 import Logging
 import MatrixCore
@@ -19,6 +20,7 @@ package struct APIResponder: HTTPResponder {
     package func match(_ method: HTTPMethod, _ target: String) -> RouteMatch { router.match(method, target) }
 
     package func answer(_ request: APIRequest, _ endpoint: Endpoint, _ parameters: PathParameters) async -> Answer {
+        if endpoint.route.access == .federation { return await answerServer(request, endpoint, parameters) }
         var requester: Requester?
         do {
             requester = try await authenticate(request, endpoint.route.access)
@@ -30,6 +32,25 @@ package struct APIResponder: HTTPResponder {
         } catch {
             let (response, failure) = Self.response(to: error)
             return Answer(response, user: requester?.user, failure: failure)
+        }
+    }
+
+    /// Another server asks: one whose signature holds, and not more often than the operator allows.
+    private func answerServer(_ request: APIRequest, _ endpoint: Endpoint, _ parameters: PathParameters) async -> Answer {
+        do {
+            let federation = homeserver.federation
+            let origin = try await federation.authenticator.authenticate(
+                SignedRequest(
+                    method: request.method.name, uri: request.target, authorization: request.headers.all("Authorization"),
+                    body: request.body))
+            let context = APIContext(
+                homeserver: homeserver, request: request, requester: nil, parameters: parameters, origin: origin)
+            return Answer(try await federation.rateLimiter.run(origin.server) { try await endpoint.route.handler(context) })
+        } catch let error as MatrixError {
+            return Answer(.error(error))
+        } catch {
+            let (response, failure) = Self.response(to: error)
+            return Answer(response, failure: failure)
         }
     }
 

@@ -101,7 +101,7 @@ enum KnownOptions {
         (
             "Signing Keys",
             [
-                "key_server_signing_keys_path",
+                "key_server_signing_keys_path"
             ]
         ),
         (
