@@ -120,7 +120,7 @@ extension RoomBatch {
 }
 
 /// An event that is looked up because another one relates to it.
-struct RelationTarget: Sendable {
+struct RelationTarget: Sendable, Hashable {
     let room: RoomNID
     let id: EventID
 }

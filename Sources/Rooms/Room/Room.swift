@@ -160,10 +160,17 @@ package actor Room {
 
     private func build(_ command: RoomCommand, into batch: inout RoomBatch) async -> Outcome {
         do {
+            var last: MissingMaterial?
             while true {
                 do {
                     return .success(try batch.add(try command.make(batch.head.snapshot), from: command.origin))
                 } catch let missing as MissingMaterial {
+                    // What was fetched and is missing still will never be there.
+                    guard missing != last else {
+                        environment.logger.error("the database lacks what an event builds on", metadata: ["room": "\(id)"])
+                        throw MatrixError.internalError
+                    }
+                    last = missing
                     try await batch.material.fetch(missing, version: version, from: environment)
                 }
             }

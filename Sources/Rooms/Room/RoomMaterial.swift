@@ -28,7 +28,7 @@ struct RedactionTarget: Sendable {
 }
 
 /// Thrown while building: fetch this and build again. Building has no side effects, so it can be repeated.
-struct MissingMaterial: Error, Sendable {
+struct MissingMaterial: Error, Sendable, Equatable {
     var keys: [StateKey] = []
     var events: [EventNID] = []
     var redacted: [EventID] = []
@@ -50,12 +50,14 @@ extension RoomMaterial {
         }
         for id in missing.redacted {
             let row = try await environment.database.read { try EventStore.row(id, on: $0) }
-            redacted[id] = try row.map { row in
+            let target: RedactionTarget? = try row.map { row in
                 RedactionTarget(
                     nid: row.nid, roomNID: row.roomNID,
                     event: try Event(trusted: row.json, id: row.id, version: RoomVersion.named(row.roomVersion) ?? version),
                     isRedacted: row.redaction != nil)
             }
+            // That there is none is known from now on; a bare nil would forget the question, and it would be asked for ever.
+            redacted[id] = .some(target)
         }
         for id in missing.referenceHashes {
             guard let row = try await environment.database.read({ try EventStore.row(id, on: $0) }) else {
