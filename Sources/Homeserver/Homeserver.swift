@@ -13,6 +13,8 @@ package final class Homeserver: Sendable {
     package let serverName: ServerName
     package let logger: Logger
     package let publishedKeys: PublishedKeys
+    package let federation: FederationServices
+    package let openID: OpenIDService
 
     // Rooms
     package let database: any Database
@@ -80,10 +82,15 @@ package final class Homeserver: Sendable {
     package let eventStream: EventStream
 
     /// - Parameter groundwork: what stands below the services: the database and the rooms.
-    package init(configuration: ServerConfiguration, groundwork: Groundwork, publishedKeys: PublishedKeys, logger: Logger) {
+    package init(
+        configuration: ServerConfiguration, groundwork: Groundwork, publishedKeys: PublishedKeys, federation: FederationServices,
+        logger: Logger
+    ) {
         self.configuration = configuration
         self.logger = logger
         self.publishedKeys = publishedKeys
+        self.federation = federation
+        openID = OpenIDService(database: groundwork.database)
         serverName = configuration.serverName
         database = groundwork.database
         journal = groundwork.journal
@@ -138,7 +145,7 @@ package final class Homeserver: Sendable {
         accountData = AccountDataService(database: database, journal: journal, pushRules: pushRules)
         tags = TagService(accountData: accountData, rooms: rooms)
         searchReader = CommitReader(
-            SearchIndex(), journal: journal, database: database, logger: logger, pause: .milliseconds(50))
+            SearchIndex(), journal: journal, database: database, logger: logger, pause: .milliseconds(100))
         search = SearchService(
             database: database, journal: journal, rooms: rooms, events: events, history: history, accountData: accountData,
             reader: searchReader, isEnabled: configuration.enableSearch)

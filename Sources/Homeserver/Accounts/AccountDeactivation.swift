@@ -44,7 +44,9 @@ package struct AccountDeactivation: Service {
             do {
                 for user in try await database.read({ try AccountEndingStore.partings(on: $0) }) { try await part(user) }
             } catch {
-                logger.error("deactivated accounts could not leave their rooms; trying again with the next one or at the next start: \(error)")
+                logger.error(
+                    "deactivated accounts could not leave their rooms; trying again with the next one or at the next start",
+                    metadata: ["error": "\(error)"])
             }
         }
     }

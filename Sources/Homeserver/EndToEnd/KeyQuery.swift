@@ -8,6 +8,11 @@ package struct KeyQuery: Sendable {
     /// For each user the wanted devices; empty: all of them.
     package let users: [(user: UserID, devices: Set<DeviceID>)]
 
+    /// All devices of one user.
+    package init(everythingOf user: UserID) {
+        users = [(user, [])]
+    }
+
     /// A name that is no user ID is passed over, as if that user had no keys.
     ///
     /// - Throws: `M_MISSING_PARAM`, `M_BAD_JSON`.

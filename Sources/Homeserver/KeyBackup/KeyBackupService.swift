@@ -9,6 +9,11 @@ package struct KeyBackupService: Sendable {
     package struct Standing: Sendable, Equatable {
         package let etag: Int64
         package let count: Int64
+
+        package init(etag: Int64, count: Int64) {
+            self.etag = etag
+            self.count = count
+        }
     }
 
     private let database: any Database

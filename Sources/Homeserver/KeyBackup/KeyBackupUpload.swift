@@ -15,6 +15,11 @@ package struct KeyBackupUpload: Sendable {
     /// The longest room ID or session ID in bytes.
     package static let nameLimit = 255
 
+    /// Keys that are checked, each session once.
+    package init(sessions: [BackedUpSession]) {
+        self.sessions = sessions
+    }
+
     /// - Parameter scope: what the path names; the body holds what is below.
     /// - Throws: `M_MISSING_PARAM`, `M_BAD_JSON`, `M_INVALID_PARAM`, `M_TOO_LARGE`.
     package init(_ body: JSON, scope: KeyBackupScope) throws(MatrixError) {

@@ -1,6 +1,7 @@
 // Asks identity servers. Identity Service API §Looking up users, §Invitation storage, §Key management.
 
 import Crypto
+import Federation
 import Logging
 import MatrixCore
 import Rooms
@@ -50,7 +51,7 @@ package struct IdentityServerClient: IdentityServers {
         do throws(OutboundFailure) {
             let separator = url.contains("?") ? "&" : "?"
             let answer = try await http.send(
-                OutboundHTTP.Request(url + separator + "public_key=" + IdentityServerClient.queryValue(key.publicKey)))
+                OutboundHTTP.Request(url + separator + "public_key=" + PercentEncoding.encode(key.publicKey)))
             guard answer.status == 200, let json = answer.json else { throw .failed("it does not check keys") }
             return json["valid"]?.bool == true
         } catch {
@@ -97,22 +98,6 @@ package struct IdentityServerClient: IdentityServers {
         let answer = try await http.send(request)
         guard answer.status == 200, let json = answer.json else { throw .failed("status \(answer.status)") }
         return json
-    }
-
-    /// A value of a query: what is not unreserved as percent-encoded UTF-8.
-    static func queryValue(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF")
-        var encoded = ""
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-                UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
-                encoded.append(Character(UnicodeScalar(byte)))
-            default:
-                encoded += "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
-            }
-        }
-        return encoded
     }
 }
 

@@ -37,7 +37,6 @@ package final class SlidingSyncEngine: Sendable {
         var connection: SlidingConnection?
         var number: Int64 = 0
         var sent: [RoomNID: SentRoom] = [:]
-        var memo: ConnectionMemo?
     }
 
     // MARK: Answering
@@ -48,12 +47,12 @@ package final class SlidingSyncEngine: Sendable {
     ///   client has gone away; `DatabaseError`.
     package func sync(_ request: SlidingSyncRequest) async throws -> [UInt8] {
         try await sync.catchUp(to: sync.journal.position)
-        let start = try await begin(request)
+        var round = Round()
+        let start = try await begin(request, &round)
         if let device = request.device, let confirmed = request.extensions.toDevice?.since {
             let position = sync.state.withLock { $0.position }
             if confirmed <= position { try await sync.toDevice.acknowledge(request.user, device, upTo: confirmed) }
         }
-        var round = Round(updates: [:], memo: start.memo ?? ConnectionMemo(), settled: settled(start, request))
         let deadline = SyncTimer.now + SyncEngine.milliseconds(of: request.timeout)
         var isLast = request.timeout <= .zero || request.position == nil
         while true {
@@ -71,10 +70,16 @@ package final class SlidingSyncEngine: Sendable {
 
     /// What one request has worked out so far.
     private struct Round {
-        var updates: [RoomNID: SentRoom]
-        var memo: ConnectionMemo
+        var updates: [RoomNID: SentRoom] = [:]
+        var memo = ConnectionMemo()
         /// Only what happened after this can be news; nil where everything has to be looked at.
         var settled: StreamPosition?
+
+        /// Hands the memo over: who changes it must not share it, or it is copied.
+        mutating func takeMemo() -> ConnectionMemo {
+            defer { memo = ConnectionMemo() }
+            return memo
+        }
     }
 
     /// Looks once for what there is to tell.
@@ -86,7 +91,7 @@ package final class SlidingSyncEngine: Sendable {
             scope = try await self.scope(request, round)
         }
         var reader = SlidingReader(
-            engine: self, request: request, scope: scope, sent: start.sent, updates: round.updates, memo: round.memo)
+            engine: self, request: request, scope: scope, sent: start.sent, updates: round.updates, memo: round.takeMemo())
         let answer = try await reader.answer(isSettled: round.settled != nil)
         round = Round(updates: reader.updates, memo: reader.memo, settled: scope.upTo)
         return answer
@@ -106,7 +111,7 @@ package final class SlidingSyncEngine: Sendable {
 
     // MARK: Connections
 
-    private func begin(_ request: SlidingSyncRequest) async throws -> Start {
+    private func begin(_ request: SlidingSyncRequest, _ round: inout Round) async throws -> Start {
         guard let position = request.position else { return Start() }
         // A position from the future is one from before the database was set back to an older state.
         guard position.stream <= sync.state.withLock({ $0.position }) else { throw MatrixError.unknownPosition }
@@ -114,20 +119,19 @@ package final class SlidingSyncEngine: Sendable {
         guard let connection = try await connections.connection(address(of: request), key: position.connection),
             let (sent, memo) = connection.begin(position.number, now: .now)
         else { throw MatrixError.unknownPosition }
-        return Start(connection: connection, number: position.number, sent: sent, memo: memo)
+        if let memo, isUsable(memo, at: position, for: request) { (round.memo, round.settled) = (memo, position.stream) }
+        return Start(connection: connection, number: position.number, sent: sent)
     }
 
     private func address(of request: SlidingSyncRequest) -> ConnectionAddress {
         ConnectionAddress(user: request.user, device: request.device ?? DeviceID(trusted: ""), name: request.connection)
     }
 
-    /// After what something may be news on a connection; nil where nothing is known of what it was shown last.
-    private func settled(_ start: Start, _ request: SlidingSyncRequest) -> StreamPosition? {
-        guard let memo = start.memo, let position = request.position, memo.number == position.number, memo.stream == position.stream,
-            request.lists.allSatisfy({ list in memo.list(list.key)?.list.filter == list.filter }),
-            memo.catalog.tags != nil || !request.lists.contains(where: \.filter.asksForTags)
-        else { return nil }
-        return position.stream
+    /// Whether a memo is about the position that a request comes from, and knows the lists that it asks for.
+    private func isUsable(_ memo: ConnectionMemo, at position: SlidingSyncPosition, for request: SlidingSyncRequest) -> Bool {
+        memo.number == position.number && memo.stream == position.stream
+            && request.lists.allSatisfy { list in memo.lists.contains { $0.list.key == list.key && $0.list.filter == list.filter } }
+            && (memo.catalog.tags != nil || !request.lists.contains(where: \.filter.asksForTags))
     }
 
     private func finish(_ answer: SlidingAnswer, _ request: SlidingSyncRequest, _ start: Start, _ round: Round) async throws -> [UInt8] {

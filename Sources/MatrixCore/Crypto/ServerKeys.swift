@@ -47,4 +47,10 @@ package struct ServerKeyRequirement: Sendable, Hashable {
     package let keyID: ByteString
     /// How long the key must hold: the `minimum_valid_until_ts` of a key query. 0 where the room versions do not ask.
     package let minimumValidUntil: Timestamp
+
+    package init(server: ServerName, keyID: ByteString, minimumValidUntil: Timestamp) {
+        self.server = server
+        self.keyID = keyID
+        self.minimumValidUntil = minimumValidUntil
+    }
 }

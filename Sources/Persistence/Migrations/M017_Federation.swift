@@ -38,6 +38,16 @@ extension Migration {
                 retry_interval BIGINT NOT NULL
             )
             """,
+
+            // Tokens by which a user proves to a third party who they are. `token_hash`: SHA-256. `expires` in ms.
+            """
+            CREATE TABLE openid_tokens (
+                token_hash {BLOB} NOT NULL PRIMARY KEY,
+                user_id TEXT NOT NULL,
+                expires BIGINT NOT NULL
+            )
+            """,
+            "CREATE INDEX openid_tokens_expires ON openid_tokens (expires)",
         ]
     }
 }

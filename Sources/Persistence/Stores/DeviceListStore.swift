@@ -42,6 +42,13 @@ package enum DeviceListStore {
             [.int(position.value), .text(user.string), .optional(viewer?.string)])
     }
 
+    /// When something about a user's devices changed last; nil: never.
+    package static func lastChange(of user: UserID, on connection: any SQLConnection) throws -> StreamPosition? {
+        try connection.first(
+            "SELECT max(position) FROM device_list_changes WHERE user_id = $1 AND viewer_id IS NULL", [.text(user.string)]
+        ) { $0.optionalInt(0).map { StreamPosition($0) } } ?? nil
+    }
+
     /// Whether a change was stored at this position.
     package static func exists(_ position: StreamPosition, on connection: any SQLConnection) throws -> Bool {
         try connection.exists("SELECT 1 FROM device_list_changes WHERE position = $1", [.int(position.value)])

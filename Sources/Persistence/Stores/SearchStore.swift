@@ -245,7 +245,10 @@ private struct SearchStatement {
                     SELECT s.\(columns), s.words FROM \(source) ORDER BY s.origin_server_ts DESC, s.position DESC LIMIT \(limit)) AS s
                 """
         case .sqlite:
-            return "SELECT s.\(columns), -bm25(search_words, 1.0, 0.0) AS rank FROM \(source) ORDER BY search_words.rowid DESC LIMIT \(limit)"
+            return """
+                SELECT s.\(columns), -bm25(search_words, 1.0, 0.0) AS rank FROM \(source)
+                ORDER BY search_words.rowid DESC LIMIT \(limit)
+                """
         }
     }
 }

@@ -36,10 +36,14 @@ package struct ServerKeyDocumentRow: Sendable, Hashable {
 
 /// Reads and writes the keys of other servers.
 package enum ServerKeyStore {
-    package static func keys(of servers: [ServerName], on connection: any SQLConnection) throws -> [ServerKeyRow] {
+    /// The keys with one of these names, of any of these servers.
+    package static func keys(
+        of servers: [ServerName], named keyIDs: [ByteString], on connection: any SQLConnection
+    ) throws -> [ServerKeyRow] {
         try connection.rows(
-            "SELECT server_name, key_id, verify_key, valid_until FROM server_keys WHERE {server_name IN $1}",
-            [.texts(servers.map(\.string))]
+            """
+            SELECT server_name, key_id, verify_key, valid_until FROM server_keys WHERE {server_name IN $1} AND {key_id IN $2}
+            """, [.texts(servers.map(\.string)), .texts(keyIDs.map(\.string))]
         ) { row in
             ServerKeyRow(
                 server: ServerName(trusted: row.text(0)), keyID: ByteString(row.text(1)), verifyKey: row.text(2),

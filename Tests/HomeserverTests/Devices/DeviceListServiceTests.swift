@@ -31,8 +31,45 @@ struct DeviceListServiceTests {
         return [recent.changed, recent.left]
     }
 
-    private func announce(_ user: UserID, in rooms: TestRooms) async throws {
-        try await rooms.journal.append(JournalBatch(records: [DeviceListChange(user: user)]))
+    private func announce(_ user: UserID, seenBy viewer: UserID? = nil, in rooms: TestRooms) async throws {
+        try await rooms.journal.append(JournalBatch(records: [DeviceListChange(user: user, seenBy: viewer)]))
+    }
+
+    @Test("what one user alone can see, that user alone is told", arguments: DatabaseKind.allCases)
+    func signatures(kind: DatabaseKind) async throws {
+        try await withDatabase(kind) { database in
+            let rooms = try await TestRooms(on: database)
+            let service = service(rooms)
+            _ = try await rooms.room(by: Self.alice, members: [Self.bob])
+            #expect(try await changes(in: rooms, service) { try await announce(Self.bob, seenBy: Self.bob, in: rooms) } == [[], []])
+            #expect(
+                try await changes(in: rooms, service) { try await announce(Self.alice, seenBy: Self.alice, in: rooms) } == [
+                    [Self.alice], [],
+                ])
+            // Also without a common room.
+            let told = try await changes(in: rooms, service) {
+                for user in [Self.bob, Self.carol] { try await announce(user, seenBy: Self.alice, in: rooms) }
+            }
+            #expect(told == [[Self.bob, Self.carol], []])
+        }
+    }
+
+    @Test("who left, changed devices and came back has changed, whatever was told in between", arguments: DatabaseKind.allCases)
+    func absence(kind: DatabaseKind) async throws {
+        try await withDatabase(kind) { database in
+            let rooms = try await TestRooms(on: database)
+            let service = service(rooms)
+            let room = try await rooms.room(by: Self.alice, members: [Self.bob])
+            #expect(try await changes(in: rooms, service) { try await rooms.leave(Self.bob, room) } == [[], [Self.bob]])
+            #expect(try await changes(in: rooms, service) { try await announce(Self.bob, in: rooms) } == [[], []])
+            #expect(try await changes(in: rooms, service) { try await rooms.join(Self.bob, room) } == [[Self.bob], []])
+            let atOnce = try await changes(in: rooms, service) {
+                try await rooms.leave(Self.bob, room)
+                try await announce(Self.bob, in: rooms)
+                try await rooms.join(Self.bob, room)
+            }
+            #expect(atOnce == [[Self.bob], []])
+        }
     }
 
     @Test("only who shares a room with me, and I myself, are told to have other devices", arguments: DatabaseKind.allCases)

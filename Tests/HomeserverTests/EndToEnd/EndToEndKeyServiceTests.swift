@@ -106,7 +106,7 @@ struct EndToEndKeyServiceTests {
                 {"device_keys":{"\(Self.alice)":["PHONE","OTHER"],"@nobody:example.org":[],"@x:far.example":[],"nonsense":[]}}
                 """
             let query = try KeyQuery(JSONDocument(parsing: Array(body.utf8)).root)
-            let answer = try await keys.query(query)
+            let answer = try await keys.query(query, by: Self.alice)
             #expect(answer.users.map(\.user) == [Self.alice, TestRooms.user("nobody")])
             #expect(answer.users.map { $0.devices.map(\.device.string) } == [["PHONE"], []])
             #expect(answer.failures.map(\.server.string) == ["far.example"])

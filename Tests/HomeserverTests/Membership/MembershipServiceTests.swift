@@ -128,7 +128,8 @@ struct MembershipServiceTests {
                         database: database, rooms: rooms.rooms, membership: rooms.membership, logger: DatabaseFixture.logger),
                     journal: rooms.journal, database: database, logger: DatabaseFixture.logger)
             }
-            // It starts, so that its position is saved, and is away when the room is closed.
+            // It starts, so that its position is saved, and is away when the room is closed. Something must have happened for it to reach.
+            _ = try await rooms.room(by: alice)
             let first = reader()
             let running = Task { try await first.run() }
             await first.reach(rooms.journal.position)

@@ -76,7 +76,10 @@ struct SyncChainTests {
             switch Int.random(in: 0..<10, using: &generator) {
             case 0...3: try await server.rooms.say("\(number)", in: room, by: user)
             case 4: try await set("m.room.topic", "", ["topic": .string("\(number)")], by: alice, in: room, server)
-            case 5: try await set(ByteString("com.example.\(number % 3)"), ByteString("\(number % 2)"), ["n": .int(Int64(number))], by: alice, in: room, server)
+            case 5:
+                try await set(
+                    ByteString("com.example.\(number % 3)"), ByteString("\(number % 2)"), ["n": .int(Int64(number))], by: alice, in: room,
+                    server)
             case 6:
                 let content: JSONObject = ["membership": "join", "displayname": .string("\(user) \(number)")]
                 guard try await server.rooms.rooms.existing(room).current.membership(of: user) == .join else { return }

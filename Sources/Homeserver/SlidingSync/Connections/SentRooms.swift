@@ -75,6 +75,8 @@ package struct ConnectionHistory: Sendable {
 
     /// How many answers are remembered that follow one position.
     package static let answerLimit = 8
+    /// More answers than this cannot have been lost; a number beyond is none that was given out.
+    private static let lossLimit: Int64 = 1_000_000
     /// How many rooms are remembered. Those that were not sent for longest are forgotten, and sent anew.
     package static let roomLimit = 20_000
 
@@ -96,8 +98,11 @@ package struct ConnectionHistory: Sendable {
         if let answer = answers.first(where: { $0.number == wanted }) {
             rooms.merge(answer.rooms) { _, new in new }
             shrink()
-        } else if wanted <= lastNumber {
+        } else if wanted <= lastNumber || wanted - lastNumber > ConnectionHistory.lossLimit {
             return false
+        } else if number == 0, answers.count == 1 {
+            // Whoever begins anew gets a connection of their own, so there is no other way to come here than by the first answer.
+            rooms = answers[0].rooms
         }
         number = wanted
         lastNumber = max(lastNumber, wanted)

@@ -97,7 +97,8 @@ final class SlidingConnection: Sendable {
             state.changedAt = nil
             state.storedUseAt = state.usedAt
             return SlidingConnectionRow(
-                user: address.user, device: address.device, name: address.name, key: key, usedAt: state.usedAt, state: state.history.encoded)
+                user: address.user, device: address.device, name: address.name, key: key, usedAt: state.usedAt,
+                state: state.history.encoded)
         }
     }
 

@@ -111,7 +111,8 @@ package final class SlidingConnections: Sendable {
                 }
             }
         } catch {
-            logger.warning("could not store what a connection was sent", metadata: ["user": "\(connection.address.user)", "error": "\(error)"])
+            logger.warning(
+                "could not store what a connection was sent", metadata: ["user": "\(connection.address.user)", "error": "\(error)"])
         }
     }
 

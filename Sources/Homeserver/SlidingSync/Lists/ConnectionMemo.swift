@@ -19,7 +19,10 @@ struct ConnectionMemo: Sendable {
         extensions.receipts == others.receipts && extensions.accountData == others.accountData
     }
 
-    func list(_ key: ByteString) -> ListMemo? { lists.first { $0.list.key == key } }
+    /// Hands a list over to who changes it.
+    mutating func takeList(_ key: ByteString) -> ListMemo? {
+        lists.firstIndex { $0.list.key == key }.map { lists.remove(at: $0) }
+    }
 
     /// About how many bytes it holds.
     var cost: Int { 512 + lists.reduce(0) { $0 + $1.order.count * 80 } + catalog.cost }

@@ -110,7 +110,9 @@ extension SyncState {
     }
 
     /// What is known of a room up to `end`.
-    func roomScope(_ room: FeedRoom, after since: StreamPosition?, upTo end: StreamPosition, _ filter: SyncFilter, now: Int64) -> RoomScope {
+    func roomScope(
+        _ room: FeedRoom, after since: StreamPosition?, upTo end: StreamPosition, _ filter: SyncFilter, now: Int64
+    ) -> RoomScope {
         var scope = roomScope(room, since, filter, now: now)
         scope.timeline.cut(to: min(end, room.membership == .join ? end : room.position))
         scope.newest = min(scope.newest, end)

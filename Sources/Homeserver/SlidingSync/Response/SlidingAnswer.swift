@@ -88,11 +88,13 @@ struct SlidingExtensionAnswers {
         /// nil for a token without a device.
         var counts: KeyCounts?
         var hasNewCounts = false
+
+        var isEmpty: Bool { !hasNewCounts && (lists.map { $0.changed.isEmpty && $0.left.isEmpty } ?? true) }
     }
 
     var isEmpty: Bool {
-        toDevice?.events.isEmpty != false && (endToEnd.map { ($0.lists.map { $0.0.isEmpty && $0.1.isEmpty } ?? true) && !$0.hasNewCounts } ?? true)
-            && (accountData.map { $0.global.isEmpty && $0.rooms.isEmpty } ?? true) && receipts?.isEmpty != false && typing?.isEmpty != false
-            && threadSubscriptions.isEmpty
+        let hasAccountData = accountData.map { !$0.global.isEmpty || !$0.rooms.isEmpty } ?? false
+        return toDevice?.events.isEmpty != false && endToEnd?.isEmpty != false && !hasAccountData && receipts?.isEmpty != false
+            && typing?.isEmpty != false && threadSubscriptions.isEmpty
     }
 }

@@ -78,8 +78,9 @@ extension SlidingReader {
                 answer[room] = byRoom[room]
             case .never:
                 if everything == nil {
-                    everything = Dictionary(grouping: try await service.changes(for: request.user, after: nil, upTo: upTo).filter { $0.room != nil }) {
-                        $0.room ?? room
+                    let items = try await service.changes(for: request.user, after: nil, upTo: upTo)
+                    everything = items.reduce(into: [:]) { rooms, item in
+                        if let room = item.room { rooms[room, default: []].append(item) }
                     }
                 }
                 answer[room] = everything?[room]
@@ -144,7 +145,8 @@ extension SlidingReader {
         guard let since else { return answer }
         answer.merge(try await service.receipts(in: live, for: request.user, after: since, upTo: upTo)) { _, new in new }
         for (nid, glance) in scope.glances where glance.hasReceipts(after: since) {
-            guard var state = state(of: nid), state.receipts == .live, !windows.contains(nid, glance.room.room, in: wanted) else { continue }
+            guard var state = state(of: nid), state.receipts == .live, !windows.contains(nid, glance.room.room, in: wanted)
+            else { continue }
             state.receipts = .upTo(since)
             updates[nid] = state
         }
@@ -159,7 +161,8 @@ extension SlidingReader {
         let new = Set(rooms.filter(\.isInitial).map(\.nid))
         var answer: [RoomID: [UserID]] = [:]
         for nid in considered {
-            guard let glance = glances[nid], glance.room.membership == .join, windows.contains(nid, glance.room.room, in: wanted) else { continue }
+            guard let glance = glances[nid], glance.room.membership == .join, windows.contains(nid, glance.room.room, in: wanted)
+            else { continue }
             let isNew = since == nil || new.contains(nid)
             guard isNew || since.map({ glance.hasTyping(after: $0) }) == true else { continue }
             let (changedAt, users) = engine.sync.typing.state(in: glance.room.room)

@@ -13,22 +13,33 @@ extension SlidingReader {
     /// - Returns: whether every room in the windows has to be looked at.
     mutating func readLists(_ answer: inout SlidingAnswer, isSettled: Bool) async throws -> Bool {
         var isWalk = scope.isWhole || !isSettled
+        try await readSenders()
+        try await readForgotten()
         var lists: [ListMemo] = []
-        var shown: [RoomNID: RoomTraits?] = [:]
         if !request.lists.isEmpty {
-            shown = try await shownRooms()
+            let shown = try await shownRooms()
+            if scope.isWhole { memo.lists = [] }
             for list in request.lists {
-                var known = scope.isWhole ? nil : memo.list(list.key)
-                if known?.list != list { isWalk = true }
-                known?.list = list
-                lists.append(known.map { update($0, shown) } ?? build(list, shown))
+                guard var known = memo.takeList(list.key) else {
+                    isWalk = true
+                    lists.append(build(list, shown))
+                    continue
+                }
+                let wasWhole = list.ranges.contains { $0.coversAll(known.order.count) }
+                if known.list != list { isWalk = true }
+                known.list = list
+                update(&known, shown)
+                // Rooms have come into view that were beyond the end before.
+                if !wasWhole, list.ranges.contains(where: { $0.coversAll(known.order.count) }) { isWalk = true }
+                lists.append(known)
             }
         }
         memo.lists = lists
         for list in lists { windows.add(list.list, list.order) }
-        for (room, config) in request.subscriptions {
-            guard let glance = scope.glances.values.first(where: { $0.room.room == room }), isReadable(glance) else { continue }
-            windows.add(config, to: glance.room.nid)
+        if !request.subscriptions.isEmpty {
+            for glance in scope.glances.values {
+                if let config = request.subscriptions[glance.room.room], isReadable(glance) { windows.add(config, to: glance.room.nid) }
+            }
         }
         for index in memo.lists.indices { answer.lists.append(render(&memo.lists[index])) }
         return isWalk
@@ -43,12 +54,10 @@ extension SlidingReader {
         return ListMemo(list: list, order: RoomOrder(entries))
     }
 
-    private func update(_ known: ListMemo, _ shown: [RoomNID: RoomTraits?]) -> ListMemo {
-        var list = known
+    private func update(_ list: inout ListMemo, _ shown: [RoomNID: RoomTraits?]) {
         for glance in scope.glances.values {
             if list.order.set(glance.room.nid, to: position(of: glance, in: list.list, shown)) { list.rendered = nil }
         }
-        return list
     }
 
     /// Where a room belongs; nil where it is not in the list.
@@ -62,14 +71,12 @@ extension SlidingReader {
 
     /// Those of the rooms at hand that lists may show, with what they are where lists ask for it.
     private mutating func shownRooms() async throws -> [RoomNID: RoomTraits?] {
-        try await readSenders()
-        try await readForgotten()
         memo.catalog.removals.subtract(scope.glances.keys)
         memo.catalog.departures.subtract(scope.glances.keys)
         var shown: [RoomNID: RoomTraits?] = [:]
         for (nid, glance) in scope.glances where isShown(glance) {
             shown[nid] = .some(nil)
-            memo.catalog.names[nid] = glance.room.room
+            if memo.catalog.names[nid] == nil { memo.catalog.names[nid] = glance.room.room }
         }
         guard request.lists.contains(where: \.filter.asksForTraits) else { return shown }
         let traits = try await engine.traits(of: shown.keys.compactMap { scope.glances[$0] }, upTo: upTo)
@@ -85,8 +92,7 @@ extension SlidingReader {
         case .join, .knock:
             return true
         case .invite:
-            let sender = memo.catalog.senders[room.event]
-            return !memo.catalog.blocksInvites && sender.map { !memo.catalog.ignored.contains($0) } ?? true
+            return isWelcome(room)
         case .leave, .ban:
             if memo.catalog.forgotten.contains(room.nid) { return false }
             if room.membership == .ban || memo.catalog.senders[room.event].map({ $0 != request.user }) ?? false {
@@ -103,9 +109,14 @@ extension SlidingReader {
     private func isReadable(_ glance: RoomGlance) -> Bool {
         switch glance.room.membership {
         case .join, .knock: true
-        case .invite: !memo.catalog.blocksInvites
+        case .invite: isWelcome(glance.room)
         case .leave, .ban: !memo.catalog.forgotten.contains(glance.room.nid)
         }
+    }
+
+    /// Whether the user wants to see an invite. Client-Server API §Invite permission, §Ignoring Users.
+    private func isWelcome(_ room: FeedRoom) -> Bool {
+        !memo.catalog.blocksInvites && memo.catalog.senders[room.event].map { !memo.catalog.ignored.contains($0) } ?? true
     }
 
     // MARK: Rendering

@@ -65,7 +65,8 @@ extension SlidingReader {
 
     /// A text of the content of a state event; nil where it is empty.
     func text(_ property: String, of key: StateKey, in view: RoomStateView) async throws -> String? {
-        guard let holder = view.holder(key), let text = try await events.event(holder)?.contentIfReadable?[property]?.string else { return nil }
+        guard let holder = view.holder(key), let text = try await events.event(holder)?.contentIfReadable?[property]?.string
+        else { return nil }
         return text.isEmpty ? nil : text
     }
 

@@ -23,7 +23,6 @@ struct SlidingReader: Sendable {
     var upTo: StreamPosition { scope.upTo }
     var events: EventReader { engine.sync.events }
 
-    /// - Parameter isSettled: whether `memo` is about the client's position, so that only what is among the glances can be news.
     init(
         engine: SlidingSyncEngine, request: SlidingSyncRequest, scope: SlidingScope, sent: [RoomNID: SentRoom],
         updates: [RoomNID: SentRoom], memo: ConnectionMemo

@@ -1,6 +1,6 @@
 // The bounded cache.
 
-import Homeserver
+import MatrixCore
 import Testing
 
 @Suite("Recent cache")
