@@ -1,15 +1,14 @@
 """What people do in a room: drafts of events, mostly sensible, often forbidden, sometimes odd."""
 
-import random
 from collections.abc import Callable
 from typing import Any
 
 import malformed
 from invites import answer_third_party_invite, third_party_invite
 from people import chance, member, membership, powerful, someone
-from reference import LEVEL_PROPERTIES, StateMap
 from pushes import message_content
-from rooms import Draft, Person, Room
+from reference import LEVEL_PROPERTIES, StateMap
+from rooms import Draft, Room
 
 Action = Callable[[Room, StateMap], Draft]
 

@@ -22,7 +22,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="Scripts/crosscheck", description=__doc__)
     parser.add_argument("--executable", required=True, help="the built `crosscheck`")
     parser.add_argument("--seed", type=int, default=1, help="what all random choices come from (1)")
-    parser.add_argument("--histories", type=int, default=1200, help="how many rooms to make (1200)")
+    parser.add_argument("--histories", type=int, default=1800, help="how many rooms to make (1800)")
     parser.add_argument("--only", type=int, help="only the history of this number")
     parser.add_argument("--version", choices=VERSIONS, help="only rooms of this version")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many processes (one per core)")

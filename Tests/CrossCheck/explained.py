@@ -6,12 +6,15 @@ explanation is as narrow as can be: it names the question, and what about the ev
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from canonicaljson import encode_canonical_json
+from signedjson.key import decode_verify_key_bytes
+from signedjson.sign import verify_signed_json
 from synapse.types import UserID
+from unpaddedbase64 import decode_base64
 
 from malformed import has_surrogates
 from reference import is_level, levels
@@ -28,6 +31,8 @@ class Case:
     ours: dict[str, Any]
     pdu: dict[str, Any]
     """The event that the question is about."""
+    state: list[tuple[str, str | None, str, Mapping[str, Any]]]
+    """The state that it was checked against: type, state key, sender, content."""
 
     @property
     def said(self) -> dict[str, Any]:
@@ -60,7 +65,9 @@ def _not_an_identifier(case: Case) -> bool:
     return case.ask == "event" and any(
         case.our_error(text)
         for text in (
-            "is not a valid user ID", "is not a valid room ID", "is not a valid event ID",
+            "is not a valid user ID",
+            "is not a valid room ID",
+            "is not a valid event ID",
             "holds what is not a valid event ID",
         )
     )
@@ -142,7 +149,31 @@ def _redacts_no_event(case: Case) -> bool:
 
 def _one_good_signature(case: Case) -> bool:
     # Synapse fails on a key or a signature that it cannot read, and gives up at one that is wrong, though another is right.
-    return case.ask == "authorize" and not case.we_refuse and "third_party_invite" in case.content
+    if case.ask != "authorize" or case.we_refuse or "third_party_invite" not in case.content:
+        return False
+    signed = case.content["third_party_invite"]["signed"]
+    waiting = [
+        content for type, key, _, content in case.state if (type, key) == ("m.room.third_party_invite", signed["token"])
+    ]
+    return bool(waiting) and any(_is_signed(signed, key) for key in _public_keys(waiting[0]))
+
+
+def _public_keys(content: Mapping[str, Any]) -> list[Any]:
+    keys = content.get("public_keys")
+    entries = [entry for entry in keys if isinstance(entry, Mapping)] if isinstance(keys, (list, tuple)) else []
+    return [content.get("public_key"), *(entry.get("public_key") for entry in entries)]
+
+
+def _is_signed(signed: dict[str, Any], key: Any) -> bool:
+    """Whether one of the signatures is by this key."""
+    for server, signatures in signed["signatures"].items():
+        for key_id in signatures:
+            try:
+                verify_signed_json(signed, server, decode_verify_key_bytes(key_id, decode_base64(key)))
+                return True
+            except Exception:
+                continue
+    return False
 
 
 def _surrogate_in_unsigned(case: Case) -> bool:
@@ -225,6 +256,11 @@ def _display_name_as_pattern(case: Case) -> bool:
     return case.ask == "push" and any(character in str(case.question.get("display_name")) for character in "*?")
 
 
+def _words_of_other_scripts(case: Case) -> bool:
+    # To Synapse letters of all scripts make words.
+    return case.ask == "push" and not str(case.content.get("body")).isascii()
+
+
 def _leading_zero_in_address(case: Case) -> bool:
     # Rust takes no address with a leading zero for one, the grammar of server names does.
     host = str(case.question.get("server")).partition(":")[0]
@@ -275,6 +311,7 @@ def _other_power_levels(case: Case) -> bool:
     """Synapse compares with the event of the same state key, where there is none."""
     return (
         case.ask == "authorize"
+        and case.we_refuse
         and case.pdu["type"] == "m.room.power_levels"
         and case.pdu.get("state_key") not in (None, "")
     )
@@ -318,6 +355,10 @@ EXPLANATIONS: list[Explanation] = [
     ("Appendices §Server Name: dns-name = 1*255dns-char", _empty_label),
     ("Client-Server API §Push Rules, event_match: a property of the event, as clients know it", _push_by_event_id),
     (
+        "Client-Server API §Push Rules, event_match: word boundaries are what is not in [A-Z], [a-z], [0-9] or _",
+        _words_of_other_scripts,
+    ),
+    (
         "Client-Server API §Push Rules, contains_display_name: the body contains the display name",
         _display_name_as_pattern,
     ),
@@ -344,6 +385,7 @@ def section(difference: Any) -> str | None:
         synapse=difference.synapse if isinstance(difference.synapse, dict) else {},
         ours=difference.matrix_core if isinstance(difference.matrix_core, dict) else {},
         pdu=pdu,
+        state=next((part for part in parts if isinstance(part, list)), []),
     )
     for text, explains in EXPLANATIONS:
         if explains(case):

@@ -30,7 +30,7 @@ class History:
         self.resolutions: set[frozenset[int]] = set()
 
     def run(self) -> None:
-        steps = self.rng.choice((12, 25, 25, 40, 60))
+        steps = self.rng.choice((12, 25, 25, 40, 60, 100))
         for step in range(steps):
             self.comparison.place = f"{self.place}, event {step}"
             self.grow()

@@ -17,7 +17,7 @@ from signedjson.key import encode_verify_key_base64, get_verify_key
 from signedjson.sign import sign_json, verify_signed_json
 from synapse import event_auth
 from synapse.api.errors import EventSizeError, SynapseError
-from synapse.api.room_versions import KNOWN_ROOM_VERSIONS, RoomVersion, StateResolutionVersions
+from synapse.api.room_versions import RoomVersion, StateResolutionVersions
 from synapse.crypto.event_signing import (
     add_hashes_and_signatures,
     check_event_content_hash,

@@ -1,6 +1,5 @@
 """Random values without a room: JSON texts, identifiers, server access control lists."""
 
-import json
 import random
 from typing import Any
 

@@ -26,6 +26,22 @@ async def server(database, tmp_path):
 
 
 @pytest_asyncio.fixture
+async def configured(database, tmp_path):
+    """await configured(option=…) -> a running server with these options."""
+    servers = []
+
+    async def start(**options):
+        server = Homeserver(tmp_path / f"server{len(servers)}", database, **options)
+        servers.append(server)
+        await server.start()
+        return server
+
+    yield start
+    for server in servers:
+        await server.destroy()
+
+
+@pytest_asyncio.fixture
 async def people(server):
     """people("alice", …) -> Clients of newly registered users, closed at the end."""
     made = []

@@ -24,7 +24,8 @@ async def server(database, tmp_path):
 
 
 async def delayed(client, room, text, delay, transaction):
-    answer = await client.put(f"{client.room(room)}/send/m.room.message/{transaction}?{DELAY}={delay}", {"msgtype": "m.text", "body": text})
+    answer = await client.put(f"{client.room(room)}/send/m.room.message/{transaction}?{DELAY}={delay}", {"msgtype": "m.text", "body": text},
+                              checked=False)
     return answer["delay_id"]
 
 
@@ -103,7 +104,7 @@ async def test_state_set_by_another_cancels_what_waits_for_it(server, people):
                                    room_version="10")
     await bob.join(room)
     for client, topic in ((alice, "alice's"), (bob, "bob's")):
-        await client.put(f"{client.room(room)}/state/m.room.topic/?{DELAY}=60000", {"topic": topic})
+        await client.put(f"{client.room(room)}/state/m.room.topic/?{DELAY}=60000", {"topic": topic}, checked=False)
     await alice.state(room, "m.room.topic", {"topic": "now"})
 
     async def bobs_is_gone():

@@ -147,12 +147,12 @@ async def test_ignored_users_are_silent(server, people):
 
 async def test_the_first_versions_stream_and_snapshots(server, people):
     alice, bob, carol = await people("alice", "bob", "carol")
-    room = await alice.create_room(preset="public_chat", visibility="public")
+    room = await alice.create_room(preset="public_chat")
     await bob.join(room)
     await alice.send(room, "hello")
     everything = await bob.get(f"{V3}/initialSync?limit=1")
     shown = next(r for r in everything["rooms"] if r["room_id"] == room)
-    assert shown["membership"] == "join" and shown["visibility"] == "public" and bodies(shown["messages"]["chunk"]) == ["hello"]
+    assert shown["membership"] == "join" and shown["visibility"] == "private" and bodies(shown["messages"]["chunk"]) == ["hello"]
     member = next(e for e in shown["state"] if e.get("state_key") == bob.user)
     assert member["user_id"] == bob.user
     one = await bob.get(f"{bob.room(room)}/initialSync?limit=0")
