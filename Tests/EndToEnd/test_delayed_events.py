@@ -125,7 +125,7 @@ async def test_limits(server, people):
     for n in range(100):
         await delayed(alice, room, "x", 600_000, f"t{n}")
     with pytest.raises(MatrixFailure) as failure:
-        await delayed(alice, room, "x", 600_000, "one too many")
+        await delayed(alice, room, "x", 600_000, "last")
     assert failure.value.errcode == "M_LIMIT_EXCEEDED"
 
 
