@@ -273,3 +273,16 @@ class Client:
     @staticmethod
     def room(room):
         return "/_matrix/client/v3/rooms/" + quote(room, safe="")
+
+
+async def room_of_two(people, **options):
+    """A public room of alice's, with bob in it."""
+    alice, bob = await people("alice", "bob")
+    room = await alice.create_room(preset="public_chat", **options)
+    await bob.join(room)
+    return alice, bob, room
+
+
+def joined(answer, room):
+    """The part of a sync answer that is about a joined room."""
+    return answer["rooms"]["join"][room]

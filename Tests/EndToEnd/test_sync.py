@@ -5,18 +5,7 @@ import time
 
 import pytest
 
-from homeserver import Client, MatrixFailure
-
-
-async def room_of_two(people, **options):
-    alice, bob = await people("alice", "bob")
-    room = await alice.create_room(preset="public_chat", **options)
-    await bob.join(room)
-    return alice, bob, room
-
-
-def joined(answer, room):
-    return answer["rooms"]["join"][room]
+from homeserver import Client, MatrixFailure, joined, room_of_two
 
 
 def state_of(section):

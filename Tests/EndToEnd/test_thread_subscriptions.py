@@ -74,5 +74,14 @@ async def test_the_list_of_subscriptions_in_pages(server, people):
             break
         query["from"] = page["end"]
     assert [len(s) for s in seen] == [2, 2, 1] and set().union(*seen) == set(roots)
+
+    # What a client knows from a sync need not be told again.
+    known = (await alice.sync())["next_batch"]
+    assert await listed(alice, to=known) == {}
+    await alice.put(path(room, roots[0]), {})
+    assert set((await listed(alice, to=known))["subscribed"][room]) == {roots[0]}
+    sliding = (await alice.post("/_matrix/client/unstable/org.matrix.simplified_msc3575/sync", {}))["pos"]
+    assert await listed(alice, to=quote(sliding, safe="")) == {}
+
     assert (await status(listed(alice, limit=0)))[0] == 400
     assert (await status(listed(alice, limit=10, **{"from": "nonsense"})))[0] == 400

@@ -1,6 +1,7 @@
 import MatrixCore
 import Persistence
 import Rooms
+import TestSupport
 import Testing
 
 /// Layers as they would be stored, and the states that they should give.
@@ -39,20 +40,11 @@ private struct LayeringModel {
     }
 }
 
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return (state >> 33) << 32 | (state >> 17) & 0xffff_ffff
-    }
-}
-
 @Suite("State layers")
 struct SnapshotLayeringTests {
     @Test("every state that was ever made can be read, whatever came after it", arguments: [1, 2, 3, 4, 5] as [UInt64])
     func everyStateIsReadable(seed: UInt64) throws {
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         var model = LayeringModel()
         let keyCount = Int64.random(in: 1...200, using: &random)
         for step in 1...400 {
@@ -98,7 +90,7 @@ struct SnapshotLayeringTests {
 
     @Test("packed deltas come back as they were", arguments: [0, 1, 2, 50, 5000])
     func packing(count: Int) throws {
-        var random = SeededGenerator(state: UInt64(count) + 7)
+        var random = SeededGenerator(seed: UInt64(count) + 7)
         var pairs: [StateDelta.Pair] = []
         for index in 0..<count {
             let event = EventNID(Int64.random(in: 1...1_000_000_000_000, using: &random))

@@ -49,17 +49,18 @@ enum ThreadSubscriptionRoutes {
             of: try context.requester.user, after: try token("to", context) ?? .zero, upTo: from, limit: limit)
         return .object { body in
             ThreadSubscriptionContent.write(rows, to: &body)
-            if rows.count == limit, let last = rows.last { body.member("end", String(last.position.value - 1)) }
+            if rows.count == limit, let last = rows.last { body.member("end", SyncToken(last.position.predecessor).text) }
         }
     }
 
-    /// A position of the stream: one of this endpoint's, or the part of a sync token that is one.
+    /// A sync token, as this endpoint gives out itself; or a position of sliding sync, which ends in one.
     private static func token(_ name: String, _ context: APIContext) throws(MatrixError) -> StreamPosition? {
         guard let text = context.query(name) else { return nil }
-        guard let value = Int64(text.split(separator: "/").last ?? ""), value >= 0 else {
+        do {
+            return try SyncToken(parsing: String(text.split(separator: "/").last ?? "")).position
+        } catch {
             throw .invalidParam("`\(name)` is not a valid token")
         }
-        return StreamPosition(value)
     }
 
     private static func key(_ context: APIContext) throws -> ThreadSubscriptionKey {

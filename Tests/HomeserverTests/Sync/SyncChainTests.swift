@@ -12,19 +12,6 @@ struct SyncChainTests {
     private let bob = TestRooms.user("bob")
     private let carol = TestRooms.user("carol")
 
-    /// SplitMix64: the same numbers for the same seed, everywhere.
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ (mixed >> 31)
-        }
-    }
-
     /// What a client knows of a room: the event ids of its state, and the end of its timeline.
     private struct ClientRoom: Equatable {
         var state: [String: String] = [:]
@@ -67,7 +54,7 @@ struct SyncChainTests {
 
     // MARK: Operations
 
-    private func operate(_ server: SyncFixture, _ rooms: [RoomID], _ generator: inout Generator) async throws {
+    private func operate(_ server: SyncFixture, _ rooms: [RoomID], _ generator: inout SeededGenerator) async throws {
         guard let room = rooms.randomElement(using: &generator), let user = [alice, bob, carol].randomElement(using: &generator) else {
             return
         }
@@ -128,7 +115,7 @@ struct SyncChainTests {
         ["state", "state_after"])
     func chain(seed: UInt64, stateName: String) async throws {
         try await forEachDatabase { database in
-            nonisolated(unsafe) var generator = Generator(state: seed)
+            nonisolated(unsafe) var generator = SeededGenerator(seed: seed)
             nonisolated(unsafe) var client = Client(stateName: stateName)
             nonisolated(unsafe) var rooms: [RoomID] = []
             for run in 0..<2 {
