@@ -2,6 +2,7 @@
 
 import MatrixCore
 import Persistence
+import Rooms
 
 /// Keeps the room keys that clients hand over for the day on which they have lost their own. Only the newest backup of a user takes keys.
 package struct KeyBackupService: Sendable {

@@ -24,13 +24,18 @@ package struct SyncToken: Sendable, Hashable {
 
     package var text: String { "s\(position.value)" }
 
-    /// `s` and one to nineteen digits without sign or space; nil for anything else.
+    /// `s` and one to nineteen digits, behind a minus for the past that other servers have told of; nil for anything else.
     private static func position(in text: String) -> StreamPosition? {
         var bytes = text.utf8.makeIterator()
         guard bytes.next() == UInt8(ascii: "s") else { return nil }
         var value: Int64 = 0
         var digitCount = 0
+        var isNegative = false
         while let byte = bytes.next() {
+            if byte == UInt8(ascii: "-"), digitCount == 0, !isNegative {
+                isNegative = true
+                continue
+            }
             guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
             let (tenfold, isTooLarge) = value.multipliedReportingOverflow(by: 10)
             let (sum, isStillTooLarge) = tenfold.addingReportingOverflow(Int64(byte - UInt8(ascii: "0")))
@@ -38,6 +43,7 @@ package struct SyncToken: Sendable, Hashable {
             value = sum
             digitCount += 1
         }
-        return digitCount > 0 ? StreamPosition(value) : nil
+        guard digitCount > 0 else { return nil }
+        return max(StreamPosition(isNegative ? -value : value), .start)
     }
 }

@@ -17,8 +17,10 @@ package struct EventRow: Sendable {
     package let membership: Membership?
     package let timestamp: Timestamp
     package let depth: Int64
-    /// The room's state before the event.
+    /// The room's state before the event. Means nothing for an outlier.
     package let snapshot: SnapshotID
+    /// The room's state after the event.
+    package let snapshotAfter: SnapshotID
     package let device: DeviceID?
     package let transactionID: String?
     package let flags: EventFlags
@@ -31,6 +33,8 @@ package struct EventRow: Sendable {
     package let redacts: EventID?
     /// What the event relates to.
     package let relation: Relation?
+    /// Whether this server passes the event on to other servers although its sender is not from here.
+    package let isRelayed: Bool
 
     /// A row of `relations`, as far as readers of the event go by it.
     package struct Relation: Sendable {
@@ -66,7 +70,7 @@ package struct EventRow: Sendable {
         e.origin_server_ts, e.depth, e.snapshot_nid, e.device_id, e.transaction_id, e.flags, e.json,
         p.event_nid, p.event_id, p.sender, p.membership, p.origin_server_ts, p.json,
         x.event_nid, x.event_id, x.sender, x.membership, x.origin_server_ts, x.json, t.event_id,
-        l.rel_type, l.parent_id, l.thread_id
+        l.rel_type, l.parent_id, l.thread_id, e.after_nid, e.relayed
         FROM events e JOIN rooms r ON r.room_nid = e.room_nid
         LEFT JOIN events p ON p.event_nid = e.replaces_nid
         LEFT JOIN events x ON x.event_nid = e.redacted_by
@@ -88,6 +92,8 @@ package struct EventRow: Sendable {
         timestamp = Timestamp(milliseconds: row.int(10))
         depth = row.int(11)
         snapshot = SnapshotID(row.int(12))
+        snapshotAfter = SnapshotID(row.optionalInt(33) ?? row.int(12))
+        isRelayed = row.bool(34)
         device = row.optionalText(13).flatMap { $0.isEmpty ? nil : DeviceID(trusted: $0) }
         transactionID = row.optionalText(14)
         flags = EventFlags(rawValue: row.int(15))
@@ -111,4 +117,6 @@ package struct EventFlags: OptionSet, Sendable, Hashable {
     package static let rejected = EventFlags(rawValue: 1)
     /// Refused by the current state only: in the graph, in no timeline.
     package static let softFailed = EventFlags(rawValue: 2)
+    /// Known for what others build on it, without its place in the room's graph: in no timeline. Its state before is not known.
+    package static let outlier = EventFlags(rawValue: 4)
 }

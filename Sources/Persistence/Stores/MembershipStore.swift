@@ -49,6 +49,13 @@ package enum MembershipStore {
         return result
     }
 
+    /// The newest member event of a local user in a room.
+    package static func event(of user: UserID, in room: RoomNID, on connection: any SQLConnection) throws -> EventNID? {
+        try connection.first(
+            "SELECT event_nid FROM memberships WHERE user_id = $1 AND room_nid = $2", [.text(user.string), .int(room.value)]
+        ) { EventNID($0.int(0)) }
+    }
+
     /// The local users with this membership in a room.
     package static func users(in room: RoomNID, membership: Membership, on connection: any SQLConnection) throws -> [UserID] {
         try connection.rows(

@@ -12,6 +12,9 @@ package struct StreamPosition: Hashable, Comparable, Sendable, CustomStringConve
     /// Before everything.
     package static let zero = StreamPosition(value: 0)
 
+    /// Before everything that has come in or was fetched later: where a state event stands whose place is not known.
+    package static let start = StreamPosition(value: Int64.min / 2)
+
     /// The position after this one.
     package var next: StreamPosition { StreamPosition(value: value + 1) }
 

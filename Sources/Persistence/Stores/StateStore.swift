@@ -37,9 +37,19 @@ package struct StateChangeRow: Sendable {
 package enum StateStore {
     // MARK: State keys
 
+    /// From how many keys of one type on they are asked for as a list.
+    private static let listThreshold = 4
+
     package static func keys(_ keys: [StateKey], on connection: any SQLConnection) throws -> [StateKey: StateKeyNID] {
         var result: [StateKey: StateKeyNID] = [:]
-        for key in keys {
+        let byType = Dictionary(grouping: keys, by: \.type)
+        for (type, keys) in byType where keys.count > listThreshold {
+            try connection.query(
+                "SELECT state_key, key_nid FROM state_keys WHERE type = $1 AND {state_key IN $2}",
+                [.text(type.string), .texts(keys.map(\.stateKey.string))]
+            ) { result[StateKey(type: type, stateKey: ByteString($0.text(0)))] = StateKeyNID($0.int(1)) }
+        }
+        for key in keys where byType[key.type].map({ $0.count <= listThreshold }) == true {
             let nid = try connection.first(
                 "SELECT key_nid FROM state_keys WHERE type = $1 AND state_key = $2",
                 [.text(key.type.string), .text(key.stateKey.string)]
@@ -136,22 +146,39 @@ package enum StateStore {
                 stateKey: StateKey(type: ByteString(row.text(1)), stateKey: ByteString(row.text(2))),
                 event: EventNID(row.int(3)), id: EventID(trusted: row.text(4)),
                 membership: row.optionalText(5).flatMap(Membership.init(rawValue:)),
-                position: StreamPosition(row.optionalInt(6) ?? 0))
+                position: row.optionalInt(6).map { StreamPosition($0) } ?? .start)
         }
     }
 
-    /// Makes `event` the holder of `key`, and notes when.
+    /// Makes `event` the holder of `key`, and notes when; nil takes the key away.
     package static func setCurrent(
-        _ key: StateKeyNID, event: EventNID, in room: RoomNID, at position: StreamPosition, on connection: any SQLConnection
+        _ key: StateKeyNID, event: EventNID?, in room: RoomNID, at position: StreamPosition, on connection: any SQLConnection
+    ) throws {
+        if let event {
+            try insertCurrent(key, event: event, in: room, on: connection)
+        } else {
+            try connection.enqueue(
+                "DELETE FROM current_state WHERE room_nid = $1 AND key_nid = $2", [.int(room.value), .int(key.value)])
+        }
+        try connection.enqueue(
+            "INSERT INTO state_changes (room_nid, position, key_nid, event_nid) VALUES ($1, $2, $3, $4)",
+            [.int(room.value), .int(position.value), .int(key.value), .optional(event?.value)])
+    }
+
+    /// Makes `event` the holder of `key` in a room whose state comes in as a whole: nobody has seen another state of it.
+    package static func insertCurrent(
+        _ key: StateKeyNID, event: EventNID, in room: RoomNID, on connection: any SQLConnection
     ) throws {
         try connection.enqueue(
             """
             INSERT INTO current_state (room_nid, key_nid, event_nid) VALUES ($1, $2, $3)
             ON CONFLICT (room_nid, key_nid) DO UPDATE SET event_nid = excluded.event_nid
             """, [.int(room.value), .int(key.value), .int(event.value)])
-        try connection.enqueue(
-            "INSERT INTO state_changes (room_nid, position, key_nid, event_nid) VALUES ($1, $2, $3, $4)",
-            [.int(room.value), .int(position.value), .int(key.value), .int(event.value)])
+    }
+
+    /// Forgets the current state of a room that comes in anew.
+    package static func deleteCurrent(in room: RoomNID, on connection: any SQLConnection) throws {
+        try connection.enqueue("DELETE FROM current_state WHERE room_nid = $1", [.int(room.value)])
     }
 
     /// The changes of a room's state with `after < position <= upTo`, oldest first.

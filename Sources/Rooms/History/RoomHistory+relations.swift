@@ -33,7 +33,7 @@ extension RoomHistory {
         let limit = min(request.limit, RoomHistory.relationLimit)
         guard limit > 0 else { return Page() }
         let search = Search(
-            direction: request.direction, start: request.from ?? (request.direction == .backwards ? view.end : .zero), limit: limit
+            direction: request.direction, start: request.from ?? (request.direction == .backwards ? view.end : .start), limit: limit
         ) { cursor, count in
             let query = RoomHistory.query(request, in: view, from: cursor, limit: count)
             return try await events.events(
@@ -55,7 +55,7 @@ extension RoomHistory {
     ) -> RelationQuery {
         let isBackwards = request.direction == .backwards
         var query = RelationQuery(
-            room: view.snapshot.nid, parent: request.parent, after: isBackwards ? request.to ?? .zero : cursor,
+            room: view.snapshot.nid, parent: request.parent, after: isBackwards ? request.to ?? .start : cursor,
             upTo: isBackwards ? min(cursor, view.end) : min(request.to ?? view.end, view.end), limit: limit)
         query.relType = request.relType
         query.eventType = request.eventType

@@ -82,7 +82,7 @@ extension RoomHistory {
 
     /// The state after the last event up to `position`.
     private func entries(at position: StreamPosition, in view: RoomView) async throws -> [StateKey: EventNID] {
-        guard let last = try await events.timelineBackwards(view.snapshot.nid, after: .zero, upTo: position, limit: 1).first
+        guard let last = try await events.timelineBackwards(view.snapshot.nid, after: .start, upTo: position, limit: 1).first
         else { return [:] }
         return try await events.stateAfter(last)
     }

@@ -47,7 +47,7 @@ package struct RoomHistory: Sendable {
     ) async throws -> Page {
         let limit = min(max(limit, 0), RoomHistory.pageLimit)
         guard limit > 0, !filter.passesNothing else { return Page() }
-        let start = start ?? (direction == .backwards ? view.end : .zero)
+        let start = start ?? (direction == .backwards ? view.end : .start)
         let search = Search(direction: direction, start: start, limit: limit, filter: filter) { cursor, count in
             try await self.stored(in: view, direction, from: cursor, to: stop, limit: count)
         } isWanted: { event in
@@ -77,7 +77,7 @@ package struct RoomHistory: Sendable {
         switch direction {
         case .backwards:
             try await events.timelineBackwards(
-                view.snapshot.nid, after: stop ?? .zero, upTo: min(cursor, view.end), limit: limit)
+                view.snapshot.nid, after: stop ?? .start, upTo: min(cursor, view.end), limit: limit)
         case .forwards:
             try await events.timeline(
                 view.snapshot.nid, after: cursor, upTo: stop.map { min($0, view.end) } ?? view.end, limit: limit)

@@ -41,29 +41,38 @@ struct StateTrail<Value: Sendable>: Sendable {
             steps = [Step(from: holder.position, value: value)]
             oldest = holder.nid
         } else {
-            steps = [Step(from: .zero, value: reading.none)]
+            steps = [Step(from: .start, value: reading.none)]
         }
     }
 
     /// Makes sure that everything from `position` on is known.
     mutating func extend(to position: StreamPosition, in events: EventReader) async throws {
-        while let last = steps.last, last.from > position, let nid = oldest {
+        while let last = steps.last, last.from > position || last.from == .start, let nid = oldest {
             guard steps.count < Self.stepLimit, let event = try await events.event(nid) else {
                 end(with: reading.unknown)
                 return
+            }
+            if last.from == .start {
+                // An outlier when the holder was read: its place may have been found since. One that has none holds since ever.
+                guard event.position != .start else {
+                    oldest = nil
+                    return
+                }
+                steps[steps.count - 1] = Step(from: event.position, value: last.value)
+                continue
             }
             guard let replaced = event.replaced else {
                 end(with: reading.none)
                 return
             }
             let before = try await events.event(replaced.nid)
-            steps.append(Step(from: before?.position ?? .zero, value: reading.replaced(replaced)))
+            steps.append(Step(from: before?.position ?? .start, value: reading.replaced(replaced)))
             oldest = before?.nid
         }
     }
 
     private mutating func end(with value: Value) {
-        steps.append(Step(from: .zero, value: value))
+        steps.append(Step(from: .start, value: value))
         oldest = nil
     }
 

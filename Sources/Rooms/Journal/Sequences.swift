@@ -17,6 +17,8 @@ package final class Sequences: Sendable {
         case rooms
         case stateKeys = "state_keys"
         case snapshots
+        /// Places before all positions, for what happened before a server came into a room: counted downwards from there.
+        case past
     }
 
     /// How far a ceiling is raised beyond what is needed.

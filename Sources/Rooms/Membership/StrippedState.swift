@@ -7,12 +7,21 @@ extension EventReader {
     /// The stripped state for an invite (or a knock) as JSON objects: what names the room and the inviter, as of the invite, and
     /// the invite itself.
     package func strippedState(for invite: TimelineEvent) async throws -> [[UInt8]] {
+        if invite.snapshotBefore == .empty, let stored = try await storedStrippedState(of: invite.nid) {
+            return try stored + [invite.stripped()]
+        }
         // Who knocks is no member: there is only the knock to say of them.
         let inviter = invite.stateKey == invite.sender.text ? [] : [StateKey.member(invite.sender)]
         let keys = EventReader.strippedKeys + inviter
         let state = try await state(keys, at: invite.snapshotBefore)
         let others = try await events(keys.compactMap { state[$0] })
         return try (others + [invite]).map { try $0.stripped() }
+    }
+
+    /// What another server has said of a room that this one is not in.
+    private func storedStrippedState(of event: EventNID) async throws -> [[UInt8]]? {
+        guard let json = try await database.read({ try StrippedStateStore.state(of: event, on: $0) }) else { return nil }
+        return try JSONDocument(parsing: json, limits: .lenientEvent).root.elements.map { Array($0.bytes) }
     }
 
     private static let strippedKeys: [StateKey] = [

@@ -87,7 +87,7 @@ extension RoomBatch {
     }
 
     /// The event `id`, which may be one of this batch.
-    private func parent(_ id: EventID) throws -> RelationParent {
+    func parent(_ id: EventID) throws -> RelationParent {
         if let event = built[id]?.event {
             let thread = records.last { $0.row.event.id == id }?.relation?.thread
             return .event(RelationParent.Found(roomNID: head.snapshot.nid, hasRelation: event.relation != nil, thread: thread))

@@ -8,6 +8,10 @@ package struct EventOrigin: Sendable, Hashable {
     package let user: UserID
     package let device: DeviceID?
     package let transactionID: String?
+    /// The event comes from another server.
+    var isRemote = false
+    /// It is passed on to further servers.
+    var isRelayed = false
 
     package init(user: UserID, device: DeviceID? = nil, transactionID: String? = nil) {
         self.user = user

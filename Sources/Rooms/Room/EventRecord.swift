@@ -10,10 +10,15 @@ struct EventRecord: JournalRecord {
     /// The client's rendering.
     let clientJSON: [UInt8]
     let replaced: ReplacedEvent?
-    /// For a state event: the number of its key.
-    let key: StateKeyNID?
-    /// For a member event of a user of this server: whose.
-    let localMember: UserID?
+    /// How the room's current state changes: for a state event by itself; where forks meet, by what they are resolved to.
+    let stateChanges: [StateDelta.Pair]
+    /// What becomes of the memberships of this server's users.
+    let localMembers: [LocalMember]
+    /// The event is there already, without its place in the room.
+    var isKnown = false
+    /// The redaction that was here before the event. `row` has the redacted form then.
+    var redactedBy: RedactionOfEvent?
+    var redactedByNID: EventNID?
     /// For a redaction that takes effect: what becomes of its target.
     let redaction: Redaction?
     /// For a redaction of an event that the server does not have: which.
@@ -24,6 +29,12 @@ struct EventRecord: JournalRecord {
     let cache: EventCache
     /// Learns that nothing relates to the event yet. nil for an event of another server: what relates to it may have come before it.
     let aggregations: AggregationCache?
+
+    struct LocalMember: Sendable {
+        let user: UserID
+        let membership: Membership
+        let event: EventNID
+    }
 
     struct Redaction: Sendable {
         let target: EventNID
@@ -37,12 +48,22 @@ struct EventRecord: JournalRecord {
     }
 
     func write(on connection: any SQLConnection, at position: StreamPosition) throws {
-        try EventStore.insert(row, at: position, on: connection)
-        if let key {
-            try StateStore.setCurrent(key, event: row.nid, in: row.room, at: position, on: connection)
+        if isKnown {
+            try EventStore.promote(row, at: position, on: connection)
+        } else {
+            try EventStore.insert(row, at: position, on: connection)
         }
-        if let localMember, let membership = row.event.membership {
-            try MembershipStore.set(membership, of: localMember, in: row.room, event: row.nid, at: position, on: connection)
+        for change in stateChanges {
+            try StateStore.setCurrent(change.key, event: change.event, in: row.room, at: position, on: connection)
+        }
+        for member in localMembers {
+            try MembershipStore.set(
+                member.membership, of: member.user, in: row.room, event: member.event, at: position, on: connection)
+        }
+        if let redactedByNID {
+            try EventStore.redact(row.nid, by: redactedByNID, json: row.event.json, on: connection)
+            try EventStore.setRedacts(row.nid, by: redactedByNID, on: connection)
+            try PendingRedactionStore.remove(row.event.id, on: connection)
         }
         if let redaction {
             try EventStore.redact(redaction.target, by: row.nid, json: redaction.json, on: connection)
@@ -55,7 +76,7 @@ struct EventRecord: JournalRecord {
     }
 
     func isStored(on connection: any SQLConnection, at position: StreamPosition) throws -> Bool? {
-        try EventStore.exists(row.nid, on: connection)
+        try EventStore.position(of: row.nid, on: connection) == position
     }
 
     func change(at position: StreamPosition) -> Change {
@@ -65,8 +86,8 @@ struct EventRecord: JournalRecord {
             sender: event.sender, stateKey: event.stateKey, timestamp: event.originServerTimestamp,
             depth: event.depth, snapshotBefore: row.snapshot, clientJSON: clientJSON,
             transaction: row.transactionID.map { EventTransaction(device: row.device, id: $0) },
-            replaced: replaced, redacts: redaction?.targetID, membership: event.membership, relation: relation?.relation,
-            thread: relation?.thread)
+            replaced: replaced, redaction: redactedBy, redacts: redaction?.targetID, membership: event.membership, relation: relation?.relation,
+            thread: relation?.thread, isRelayed: row.isRelayed)
         cache.insertPublished(published)
         if !published.isState { aggregations?.insertNew(event.id) }
         return Change(position: position, kind: .event(published))

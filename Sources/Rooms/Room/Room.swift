@@ -44,6 +44,9 @@ package actor Room {
     /// The room's state, with every event of it up to `position` that the commit stream has told of.
     package nonisolated func snapshot(atLeast position: StreamPosition? = nil) async -> RoomSnapshot { current }
 
+    /// The newest events of the room: those that no other one follows.
+    package nonisolated var forwardExtremities: [EventID] { head.withLock { $0.forwardExtremities } }
+
     /// A batch is durable.
     nonisolated func replaceHead(_ head: RoomHead) { self.head.withLock { $0 = head } }
 
@@ -93,6 +96,44 @@ package actor Room {
         }
     }
 
+    /// Builds, signs and authorizes the event that `draft` would become now, and does not send it: another server signs it too, and then
+    /// it is received.
+    package func propose(_ draft: EventDraft) async throws -> Event {
+        var batch = RoomBatch(head: head.withLock { $0 }, environment: environment)
+        return try await withMaterial(of: &batch) { try $0.proposal(draft) }
+    }
+
+    // MARK: Receiving
+
+    /// Takes in an event of another server, in its turn.
+    ///
+    /// - Throws: `MissingFoundation`; `DatabaseError` when it cannot be stored.
+    package func receive(_ remote: RemoteEvent) async throws -> Receipt {
+        try await withCheckedThrowingContinuation { continuation in
+            enqueue(RoomCommand(remote: remote) { continuation.resume(with: $0) })
+        }
+    }
+
+    /// Takes in events of other servers, one after the other.
+    ///
+    /// - Returns: what became of each, or why nothing did: as the other `receive`.
+    package func receive(_ remotes: [RemoteEvent]) async -> [Result<Receipt, any Error>] {
+        guard !remotes.isEmpty else { return [] }
+        return await withCheckedContinuation { continuation in
+            let receipts = ReceiptCollector(remotes.count) { continuation.resume(returning: $0) }
+            for (index, remote) in remotes.enumerated() {
+                enqueue(RoomCommand(remote: remote) { receipts.note($0, at: index) })
+            }
+        }
+    }
+
+    /// Has `work` done in its turn, with nothing else under way in the room.
+    func alone(_ work: @escaping @Sendable () async throws -> Void) async throws {
+        try await withCheckedThrowingContinuation { continuation in
+            enqueue(RoomCommand(work: work, continuation: continuation))
+        }
+    }
+
     private func enqueue(_ command: RoomCommand) {
         inbox.append(command)
         guard !isDraining else { return }
@@ -107,32 +148,68 @@ package actor Room {
         isDraining = false
     }
 
-    /// As many as make up a batch. A command with a companion is a batch of its own.
+    /// As many as make up a batch.
     private func takeCommands() -> [RoomCommand] {
-        let isAlone = inbox.first?.companion != nil
-        let count = isAlone ? 1 : inbox.prefix(Room.batchLimit).prefix { $0.companion == nil }.count
+        let isAlone = inbox.first?.isAlone == true
+        let count = isAlone ? 1 : inbox.prefix(Room.batchLimit).prefix { !$0.isAlone }.count
         let commands = Array(inbox.prefix(count))
         inbox.removeFirst(count)
         return commands
     }
 
     private func perform(_ commands: [RoomCommand]) async {
+        var rest = commands[...]
+        while let first = rest.first {
+            if case .work(let work, let continuation) = first.kind {
+                continuation.resume(with: await Result.catching(work))
+                rest.removeFirst()
+            } else {
+                rest = await performBatch(rest)
+            }
+        }
+    }
+
+    /// Performs commands up to the first received event that does not follow the others, and that one where it is the first.
+    ///
+    /// - Returns: those that are left.
+    private func performBatch(_ commands: ArraySlice<RoomCommand>) async -> ArraySlice<RoomCommand> {
         let before = head.withLock { $0 }
         var batch = RoomBatch(head: before, environment: environment)
         var outcomes: [Outcome] = []
         outcomes.reserveCapacity(commands.count)
         var inBatch: [EventOrigin: Int] = [:]
-        for command in commands {
-            let key = command.origin.idempotencyKey
-            if let key, let known = recent[key] {
-                outcomes.append(.success(known))
-            } else if let key, let first = inBatch[key] {
-                outcomes.append(outcomes[first])
-            } else {
-                if let key { inBatch[key] = outcomes.count }
-                outcomes.append(await build(command, into: &batch))
+        await prefetch(commands, into: &batch)
+        building: for command in commands {
+            switch command.kind {
+            case .work: break building
+            case .receive(let remote, _):
+                do {
+                    guard try await withMaterial(of: &batch, { try $0.receive(remote) }) else { break building }
+                    outcomes.append(.success([]))
+                } catch {
+                    outcomes.append(.failure(error))
+                }
+            case .send(let origin, _, _, _):
+                let key = origin.idempotencyKey
+                if let key, let known = recent[key] {
+                    outcomes.append(.success(known))
+                } else if let key, let first = inBatch[key] {
+                    outcomes.append(outcomes[first])
+                } else {
+                    if let key { inBatch[key] = outcomes.count }
+                    outcomes.append(await build(command, into: &batch))
+                }
             }
         }
+        guard !outcomes.isEmpty else {
+            if let first = commands.first { await receiveOnBranch(first) }
+            return commands.dropFirst()
+        }
+        await makeDurable(batch, Array(commands.prefix(outcomes.count)), outcomes, before: before)
+        return commands.dropFirst(outcomes.count)
+    }
+
+    private func makeDurable(_ batch: RoomBatch, _ commands: [RoomCommand], _ outcomes: [Outcome], before: RoomHead) async {
         if !batch.isEmpty {
             var companion: RoomBatchCompanion?
             do {
@@ -144,45 +221,96 @@ package actor Room {
                 companion?.refused()
                 return await performAfterConflict(commands, error)
             } catch {
-                for command in commands { command.continuation.resume(throwing: error) }
+                for command in commands { command.fail(error) }
                 return
             }
         }
         finish(commands, outcomes)
     }
 
+    // MARK: Received events
+
+    /// One question to the database for all of them.
+    private func prefetch(_ commands: ArraySlice<RoomCommand>, into batch: inout RoomBatch) async {
+        let ids = commands.compactMap(\.remote?.event.id)
+        guard !ids.isEmpty else { return }
+        do {
+            try await batch.material.fetch(
+                MissingMaterial(standings: ids, waitingRedactions: ids), version: version, from: environment)
+        } catch {
+            // It is asked for again by each of them, and fails them.
+            environment.logger.info("the database does not answer", metadata: ["room": "\(id)", "error": "\(error)"])
+        }
+    }
+
+    /// Takes in an event that does not follow what the room ends with.
+    private func receiveOnBranch(_ command: RoomCommand) async {
+        guard case .receive(let remote, let answer) = command.kind else { return }
+        do {
+            answer(.success(try await placeOnBranch(remote)))
+        } catch {
+            answer(.failure(error))
+        }
+    }
+
+    private func placeOnBranch(_ remote: RemoteEvent, isRepeated: Bool = false) async throws -> Receipt {
+        let before = head.withLock { $0 }
+        guard let placement = try await BranchPlacer(environment: environment, head: before).place(remote) else { return .known }
+        var batch = RoomBatch(head: before, environment: environment)
+        try await withMaterial(of: &batch) { try $0.add(placement) }
+        do {
+            try await environment.journal.append(batch.journalBatch { [self] in replaceHead($0) })
+        } catch let error as DatabaseError where error.isUniqueViolation && !isRepeated {
+            // Another room has numbered a state key first, or the event has come in as an outlier meanwhile.
+            batch.forgetKeys()
+            return try await placeOnBranch(remote, isRepeated: true)
+        }
+        return placement.receipt
+    }
+
     private func companion(
         of commands: [RoomCommand], _ outcomes: [Outcome], before: RoomSnapshot
     ) async throws -> RoomBatchCompanion? {
-        guard let make = commands.first?.companion, case .success(let ids)? = outcomes.first else { return nil }
+        guard case .send(_, _, let make?, _)? = commands.first?.kind, case .success(let ids)? = outcomes.first else { return nil }
         return try await make(before, ids)
     }
 
     private func build(_ command: RoomCommand, into batch: inout RoomBatch) async -> Outcome {
+        guard case .send(let origin, let make, _, _) = command.kind else { return .success([]) }
         do {
-            var last: MissingMaterial?
-            while true {
-                do {
-                    return .success(try batch.add(try command.make(batch.head.snapshot), from: command.origin))
-                } catch let missing as MissingMaterial {
-                    // What was fetched and is missing still will never be there.
-                    guard missing != last else {
-                        environment.logger.error("the database lacks what an event builds on", metadata: ["room": "\(id)"])
-                        throw MatrixError.internalError
-                    }
-                    last = missing
-                    try await batch.material.fetch(missing, version: version, from: environment)
-                }
-            }
+            return .success(try await withMaterial(of: &batch) { try $0.add(try make($0.head.snapshot), from: origin) })
         } catch {
             return .failure(error)
         }
     }
 
+    /// Builds, and fetches what building says it lacks, until it lacks nothing.
+    private func withMaterial<T>(of batch: inout RoomBatch, _ build: (inout RoomBatch) throws -> T) async throws -> T {
+        var last: MissingMaterial?
+        while true {
+            do {
+                return try build(&batch)
+            } catch let missing as MissingMaterial {
+                // What was fetched and is missing still will never be there.
+                guard missing != last else {
+                    environment.logger.error("the database lacks what an event builds on", metadata: ["room": "\(id)"])
+                    throw MatrixError.internalError
+                }
+                last = missing
+                try await batch.material.fetch(missing, version: version, from: environment)
+            }
+        }
+    }
+
     private func finish(_ commands: [RoomCommand], _ outcomes: [Outcome]) {
         for (command, outcome) in zip(commands, outcomes) {
-            if let key = command.origin.idempotencyKey, case .success(let ids) = outcome { recent.insert(ids, for: key) }
-            command.continuation.resume(with: outcome)
+            switch command.kind {
+            case .send(let origin, _, _, let continuation):
+                if let key = origin.idempotencyKey, case .success(let ids) = outcome { recent.insert(ids, for: key) }
+                continuation.resume(with: outcome)
+            case .receive(_, let answer): answer(outcome.map { _ in .accepted })
+            case .work(_, let continuation): continuation.resume(with: outcome.map { _ in })
+            }
         }
     }
 
@@ -190,16 +318,20 @@ package actor Room {
     /// Answers those from the database, and performs the others again, each alone.
     private func performAfterConflict(_ commands: [RoomCommand], _ conflict: DatabaseError) async {
         for command in commands {
+            guard case .send(let origin, _, _, _) = command.kind else {
+                await receiveOnBranch(command)
+                continue
+            }
             do {
-                if let stored = try await storedEvent(of: command.origin) {
+                if let stored = try await storedEvent(of: origin) {
                     finish([command], [.success([stored])])
                 } else if command.isRepeated {
-                    command.continuation.resume(throwing: conflict)
+                    command.fail(conflict)
                 } else {
                     await perform([command.repeated()])
                 }
             } catch {
-                command.continuation.resume(throwing: error)
+                command.fail(error)
             }
         }
     }
@@ -227,16 +359,62 @@ struct RoomBatchCompanion: Sendable {
 
 /// A command in a room's inbox.
 private struct RoomCommand: Sendable {
-    let origin: EventOrigin
-    let make: @Sendable (RoomSnapshot) throws -> [EventDraft]
-    var companion: RoomCompanion?
-    let continuation: CheckedContinuation<[EventID], any Error>
+    enum Kind: Sendable {
+        case send(
+            EventOrigin, @Sendable (RoomSnapshot) throws -> [EventDraft], RoomCompanion?, CheckedContinuation<[EventID], any Error>)
+        case receive(RemoteEvent, @Sendable (Result<Receipt, any Error>) -> Void)
+        case work(@Sendable () async throws -> Void, CheckedContinuation<Void, any Error>)
+    }
+
+    let kind: Kind
     /// It has met a conflict once.
     var isRepeated = false
+
+    init(
+        origin: EventOrigin, make: @escaping @Sendable (RoomSnapshot) throws -> [EventDraft], companion: RoomCompanion? = nil,
+        continuation: CheckedContinuation<[EventID], any Error>
+    ) {
+        kind = .send(origin, make, companion, continuation)
+    }
+
+    init(remote: RemoteEvent, answer: @escaping @Sendable (Result<Receipt, any Error>) -> Void) {
+        kind = .receive(remote, answer)
+    }
+
+    init(work: @escaping @Sendable () async throws -> Void, continuation: CheckedContinuation<Void, any Error>) {
+        kind = .work(work, continuation)
+    }
+
+    /// It makes a batch of its own.
+    var isAlone: Bool {
+        switch kind {
+        case .send(_, _, let companion, _): companion != nil
+        case .receive: false
+        case .work: true
+        }
+    }
+
+    var remote: RemoteEvent? {
+        if case .receive(let remote, _) = kind { remote } else { nil }
+    }
+
+    func fail(_ error: any Error) {
+        switch kind {
+        case .send(_, _, _, let continuation): continuation.resume(throwing: error)
+        case .receive(_, let answer): answer(.failure(error))
+        case .work(_, let continuation): continuation.resume(throwing: error)
+        }
+    }
 
     func repeated() -> RoomCommand {
         var command = self
         command.isRepeated = true
         return command
+    }
+}
+
+extension Result where Failure == any Error {
+    fileprivate static func catching(_ body: () async throws -> Success) async -> Self {
+        do { return .success(try await body()) } catch { return .failure(error) }
     }
 }

@@ -9,20 +9,22 @@ struct RoomBatch: Sendable {
     let environment: RoomEnvironment
     var head: RoomHead
     var material = RoomMaterial()
-    private(set) var records: [EventRecord] = []
-    private(set) var stateRows: [StateLayerRow] = []
-    private(set) var newKeys: Set<StateKey> = []
+    var records: [EventRecord] = []
+    /// Rows without a place in the stream: events in no timeline, and what else belongs to received events.
+    var rows: [@Sendable (any SQLConnection) throws -> Void] = []
+    var stateRows: [StateLayerRow] = []
+    var newKeys: Set<StateKey> = []
     /// Where in the state each state event of the batch went, by its index in `records`.
-    private var placed: [(index: Int, key: StateKey)] = []
+    var placed: [(index: Int, key: StateKey)] = []
     /// The events of this batch, which are not in the database yet.
-    private(set) var built: [EventID: (nid: EventNID, event: Event)] = [:]
+    var built: [EventID: (nid: EventNID, event: Event)] = [:]
 
     init(head: RoomHead, environment: RoomEnvironment) {
         self.head = head
         self.environment = environment
     }
 
-    var isEmpty: Bool { records.isEmpty }
+    var isEmpty: Bool { records.isEmpty && rows.isEmpty }
 
     /// Adds the events of one command, all of them or, when one is refused, none.
     ///
@@ -51,7 +53,7 @@ struct RoomBatch: Sendable {
     /// Adds the create event of a new room, which was built to learn the room's id.
     mutating func addCreate(_ event: Event, from origin: EventOrigin) throws {
         try authorizeOrForbid(event)
-        _ = try record(event, key: .create, replacing: nil, redaction: nil, from: origin)
+        _ = try record(event, key: .create, replacing: nil, redaction: nil, citing: [], from: origin)
     }
 
     // MARK: One event
@@ -67,8 +69,23 @@ struct RoomBatch: Sendable {
         try authorizeOrForbid(event)
         let redaction = try event.redacts.flatMap { try decideRedaction(by: event, of: $0) }
         let place = try event.relation.map { try placement(of: event, $0) }
-        return try record(event, key: key, replacing: replaced, redaction: redaction, relation: place, from: origin)
+        return try record(
+            event, key: key, replacing: replaced, redaction: redaction, relation: place, citing: citations(of: event),
+            from: origin)
     }
+
+    /// Builds, signs and authorizes an event without taking it into the batch: another server has a say in it first.
+    ///
+    /// - Throws: `MatrixError`, `MissingMaterial`.
+    func proposal(_ draft: EventDraft) throws -> Event {
+        try checkContent(of: draft)
+        let event = try build(draft)
+        try authorizeOrForbid(event)
+        return event
+    }
+
+    /// The auth events of a state event that is built on the current state.
+    func citations(of event: Event) -> [EventNID] { event.isState ? head.authEntries(for: event).map(\.nid) : [] }
 
     /// What the database could not store would fail the whole batch. (Types and state keys are checked by `Event.build`.)
     private static func checkTransactionID(of origin: EventOrigin) throws(MatrixError) {
@@ -90,7 +107,7 @@ struct RoomBatch: Sendable {
     }
 
     /// The event that holds `key` now.
-    private func currentEvent(_ key: StateKey) throws -> (nid: EventNID, event: Event)? {
+    func currentEvent(_ key: StateKey) throws -> (nid: EventNID, event: Event)? {
         guard let entry = head.snapshot.entry(key) else { return nil }
         if let built = built[entry.id] { return built }
         guard let event = material.events[entry.nid] else { throw MissingMaterial(events: [entry.nid]) }
@@ -125,10 +142,11 @@ struct RoomBatch: Sendable {
             throw MatrixError.badJSON("\(name) is not made of integers")
         }
         let authEvents = keys.compactMap { snapshot.entry($0)?.id }
-        try requireReferenceHashes(of: head.forwardExtremities + authEvents)
+        let prevEvents = head.prevEvents
+        try requireReferenceHashes(of: prevEvents + authEvents)
         do {
             return try Event.build(
-                draft, roomID: snapshot.roomID, version: snapshot.version, prevEvents: head.forwardExtremities,
+                draft, roomID: snapshot.roomID, version: snapshot.version, prevEvents: prevEvents,
                 authEvents: authEvents, referenceHashes: material.referenceHashes, depth: min(head.depth, Event.depthLimit - 1) + 1,
                 originServerTimestamp: .now, origin: environment.serverName, key: environment.signingKey)
         } catch {
@@ -187,36 +205,44 @@ struct RoomBatch: Sendable {
 
     // MARK: Taking an event into the batch
 
-    private mutating func record(
+    mutating func record(
         _ event: Event, key: StateKey?, replacing replaced: (nid: EventNID, event: Event)?, redaction: EventRecord.Redaction?,
-        relation: RelationPlacement? = nil, from origin: EventOrigin
+        relation: RelationPlacement? = nil, citing citations: [EventNID], from origin: EventOrigin
     ) throws -> EventID {
         let keyNumber = try key.map { try number(of: $0) }
         let nid = EventNID(environment.sequences.next(.events))
         let isLocalMember = event.type == "m.room.member" && key.map { environment.isLocal(member: $0) } == true
+        let localMember: EventRecord.LocalMember? =
+            if isLocalMember, let stateKey = event.stateKey, let membership = event.membership {
+                EventRecord.LocalMember(user: UserID(trusted: stateKey.string), membership: membership, event: nid)
+            } else {
+                nil
+            }
+        let after = key == nil ? nil : SnapshotID(environment.sequences.next(.snapshots))
         let row = EventInsertion(
             event: event, nid: nid, room: head.snapshot.nid, snapshot: head.snapshot.snapshotID, replaces: replaced?.nid,
-            redacts: redaction?.target, device: origin.device, transactionID: origin.transactionID)
+            redacts: redaction?.target, device: origin.device, transactionID: origin.transactionID, snapshotAfter: after,
+            citations: citations, isRelayed: origin.isRelayed)
         records.append(
             EventRecord(
                 row: row, roomID: head.snapshot.roomID,
                 clientJSON: ClientEventFormat.render(pdu: event.json, id: event.id, version: event.version),
-                replaced: replaced.map { ReplacedEvent($0.event, nid: $0.nid) }, key: keyNumber,
-                localMember: isLocalMember ? event.stateKey.map { UserID(trusted: $0.string) } : nil, redaction: redaction,
+                replaced: replaced.map { ReplacedEvent($0.event, nid: $0.nid) },
+                stateChanges: keyNumber.map { [StateDelta.Pair(key: $0, event: nid)] } ?? [],
+                localMembers: localMember.map { [$0] } ?? [], redaction: redaction,
                 pendingTarget: isRedactionOfUnknown(event) ? event.redacts : nil,
                 relation: relation.map {
                     RelationInsertion(
                         event: event, nid: nid, room: row.room, relation: $0.relation, thread: $0.thread, isNested: $0.isNested)
                 },
-                cache: environment.events, aggregations: environment.aggregations))
+                cache: environment.events, aggregations: origin.isRemote ? nil : environment.aggregations))
         built[event.id] = (nid, event)
         if event.version.eventFormat == .explicitIDs { material.referenceHashes[event.id] = try event.referenceHash() }
 
-        if let key, let keyNumber {
+        if let key, let keyNumber, let after {
             let entry = StateEntry(
                 nid: nid, id: event.id, membership: event.membership, position: head.snapshot.position, key: keyNumber)
-            let snapshotID = SnapshotID(environment.sequences.next(.snapshots))
-            stateRows.append(try head.apply(event, as: entry, key: key, snapshotID: snapshotID))
+            stateRows.append(try head.apply(event, as: entry, key: key, snapshotID: after))
             placed.append((records.count - 1, key))
         }
         if let relation { noteAnnotation(relation.relation, of: event.type, by: event.sender, isThere: true) }
@@ -225,7 +251,7 @@ struct RoomBatch: Sendable {
         return event.id
     }
 
-    private mutating func number(of key: StateKey) throws -> StateKeyNID {
+    mutating func number(of key: StateKey) throws -> StateKeyNID {
         if let entry = head.snapshot.entry(key) { return entry.key }
         newKeys.insert(key)
         if let number = environment.stateKeys.cached(key) { return number }
@@ -259,6 +285,7 @@ struct RoomBatch: Sendable {
     /// Gives the state entries the positions that the Journal gave their events.
     func durableHead(_ positions: ClosedRange<StreamPosition>) -> RoomHead {
         var head = head
+        guard !records.isEmpty else { return head }
         for (index, key) in placed {
             guard let entry = head.snapshot.entry(key), entry.nid == records[index].row.nid else { continue }
             head.snapshot.state[key] = StateEntry(
@@ -279,6 +306,7 @@ struct RoomBatch: Sendable {
         let (snapshot, stateRows) = (head.snapshot, stateRows)
         let (extremities, depth) = (head.forwardExtremities, head.depth)
         let stateKeys = environment.stateKeys
+        let rows = rows
         let redacted = records.compactMap(\.redaction?.target)
         let parents = records.compactMap(\.relation?.relation.target) + records.compactMap(\.redaction?.targetRelation?.target)
         let (events, aggregations) = (environment.events, environment.aggregations)
@@ -288,6 +316,7 @@ struct RoomBatch: Sendable {
                 try extra?(connection)
                 for (key, number) in keyRows { try StateStore.insertKey(key, nid: number, on: connection) }
                 for row in stateRows { try StateStore.insertSnapshot(row, room: snapshot.nid, on: connection) }
+                for row in rows { try row(connection) }
                 try RoomStore.advance(
                     snapshot.nid, forwardExtremities: extremities, depth: depth, snapshot: snapshot.snapshotID, on: connection)
             },

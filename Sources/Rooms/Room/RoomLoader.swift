@@ -11,13 +11,14 @@ package struct RoomDamaged: Error, Sendable, CustomStringConvertible {
 }
 
 extension RoomHead {
-    /// The stored head of a room; nil when there is no such room.
+    /// The stored head of a room; nil when there is no such room, or nothing more of it than an invite.
     static func load(_ id: RoomID, on connection: any SQLConnection) throws -> RoomHead? {
         guard let room = try RoomStore.room(id, on: connection) else { return nil }
         guard let version = RoomVersion.named(room.version) else {
             throw RoomDamaged(room: id, reason: "room version \(room.version) is not known")
         }
         let current = try StateStore.currentState(of: room.nid, on: connection)
+        guard !current.isEmpty else { return nil }
         let layers = try StateStore.layers(of: room.snapshot, on: connection)
 
         let interpreted = current.filter {
@@ -47,10 +48,8 @@ extension RoomSnapshot {
         for row in rows {
             state[row.stateKey] = StateEntry(
                 nid: row.event, id: row.id, membership: row.membership, position: row.position, key: row.key)
-            switch row.membership {
-            case .join: joinedCount += 1
-            case .invite: invitedCount += 1
-            default: break
+            if row.membership == .join || row.membership == .invite {
+                count(row.membership, 1, of: UserID(trusted: row.stateKey.stateKey.string))
             }
         }
         earliestMembers = earliest(RoomSnapshot.earliestLimit) { _, membership in Optional(membership).isPresent }

@@ -17,6 +17,12 @@ struct RoomMaterial: Sendable {
     var parents: [EventID: RelationParent] = [:]
     /// Whether an annotation is there already.
     var annotations: [AnnotationKey: Bool] = [:]
+    /// How the server stands to received events; `.some(nil)` where it does not have one.
+    var standings: [EventID: EventStanding?] = [:]
+    /// Whether redactions of a received event were here before it.
+    var waitingRedactions: [EventID: Bool] = [:]
+    /// Those redactions themselves.
+    var redactionsBefore: [EventID: [RedactionTarget]] = [:]
 }
 
 /// An event that a redaction names.
@@ -35,6 +41,9 @@ struct MissingMaterial: Error, Sendable, Equatable {
     var referenceHashes: [EventID] = []
     var parents: [RelationTarget] = []
     var annotations: [AnnotationKey] = []
+    var standings: [EventID] = []
+    var waitingRedactions: [EventID] = []
+    var redactionsBefore: [EventID] = []
 }
 
 extension RoomMaterial {
@@ -58,6 +67,24 @@ extension RoomMaterial {
             }
             // That there is none is known from now on; a bare nil would forget the question, and it would be asked for ever.
             redacted[id] = .some(target)
+        }
+        if !missing.standings.isEmpty {
+            let found = try await environment.database.read { try EventStore.standings(missing.standings, on: $0) }
+            for id in missing.standings { standings[id] = .some(found[id]) }
+        }
+        if !missing.waitingRedactions.isEmpty {
+            let found = try await environment.database.read { try PendingRedactionStore.redactions(of: missing.waitingRedactions, on: $0) }
+            for id in missing.waitingRedactions { waitingRedactions[id] = found[id]?.isEmpty == false }
+        }
+        for id in missing.redactionsBefore {
+            let rows = try await environment.database.read { connection in
+                try EventStore.rows(PendingRedactionStore.redactions(of: [id], on: connection)[id] ?? [], on: connection)
+            }
+            redactionsBefore[id] = try rows.filter { $0.flags.isEmpty }.sorted { $0.nid < $1.nid }.map { row in
+                RedactionTarget(
+                    nid: row.nid, roomNID: row.roomNID, event: try Event(trusted: row.json, id: row.id, version: version),
+                    isRedacted: row.redaction != nil)
+            }
         }
         for id in missing.referenceHashes {
             guard let row = try await environment.database.read({ try EventStore.row(id, on: $0) }) else {

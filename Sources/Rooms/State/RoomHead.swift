@@ -22,11 +22,25 @@ struct RoomHead: Sendable {
 
     var cost: Int { snapshot.cost + layering.cost }
 
-    /// A local event: it follows all forward extremities, and is the only one then.
+    /// The forward extremities that a new event of this server follows: as many as an event may name, the newest where there are more.
+    var prevEvents: [EventID] { Array(forwardExtremities.suffix(Event.prevEventsLimit)) }
+
+    /// An event is the newest of the room: what it follows is followed no more.
     mutating func follow(_ event: Event) {
-        forwardExtremities = [event.id]
-        depth = event.depth
+        forwardExtremities = RoomHead.extremities(forwardExtremities, after: event)
+        depth = max(depth, event.depth)
+        if forwardExtremities.count == 1 { depth = event.depth }
     }
+
+    /// The forward extremities when `event` has joined them.
+    static func extremities(_ old: [EventID], after event: Event) -> [EventID] {
+        guard old != event.prevEvents else { return [event.id] }
+        let followed = Set(event.prevEvents)
+        return old.filter { !followed.contains($0) && $0 != event.id } + [event.id]
+    }
+
+    /// What the state has of the auth events that are selected for `event`.
+    func authEntries(for event: Event) -> [StateEntry] { authEventKeys(for: event).compactMap { snapshot.entry($0) } }
 
     /// Makes a state event the holder of its key, as the state `snapshotID`.
     /// - Returns: the row to store for that state.
@@ -42,13 +56,26 @@ struct RoomHead: Sendable {
 }
 
 extension RoomSnapshot {
+    /// Takes an entry out of the state: only a resolution of forks does.
+    mutating func remove(_ key: StateKey) {
+        guard let previous = state.removeValue(forKey: key) else { return }
+        forget(key)
+        guard key.type == "m.room.member" else { return }
+        let user = UserID(trusted: key.stateKey.string)
+        count(previous.membership, -1, of: user)
+        earliestMembers.removeAll { $0 == user }
+        if earliestMembers.count <= RoomSnapshot.heroLimit, earliestMembers.count < joinedCount + invitedCount {
+            earliestMembers = earliest(RoomSnapshot.earliestLimit) { _, membership in Optional(membership).isPresent }
+        }
+    }
+
     /// Puts an entry into the state, and keeps the counts and the earliest members right.
     mutating func set(_ entry: StateEntry, for key: StateKey) {
         let previous = state.updateValue(entry, forKey: key)
         guard key.type == "m.room.member" else { return }
-        count(previous?.membership, -1)
-        count(entry.membership, 1)
         let user = UserID(trusted: key.stateKey.string)
+        count(previous?.membership, -1, of: user)
+        count(entry.membership, 1, of: user)
         let others = joinedCount + invitedCount - (entry.membership.isPresent ? 1 : 0)
         if previous?.membership.isPresent == true, let index = earliestMembers.firstIndex(of: user) {
             earliestMembers.remove(at: index)
@@ -65,9 +92,13 @@ extension RoomSnapshot {
     /// How many are kept: more than the heroes and the viewer, so that refills are rare.
     static let earliestLimit = 16
 
-    private mutating func count(_ membership: Membership?, _ difference: Int) {
+    mutating func count(_ membership: Membership?, _ difference: Int, of user: UserID) {
         switch membership {
-        case .join: joinedCount += difference
+        case .join:
+            joinedCount += difference
+            let server = user.server
+            let members = (servers[server] ?? 0) + difference
+            servers[server] = members > 0 ? members : nil
         case .invite: invitedCount += difference
         default: break
         }
@@ -87,13 +118,29 @@ extension RoomSnapshot {
             historyVisibility = HistoryVisibility(content: event.content())
         case "m.room.guest_access" where stateKey == "":
             guestAccess = GuestAccess(content: event.content())
+        case "m.room.server_acl" where stateKey == "":
+            serverACL = ServerACL(content: event.content())
         default: break
+        }
+    }
+
+    /// The opposite: the entry is gone.
+    private mutating func forget(_ key: StateKey) {
+        switch key {
+        case .powerLevels: powerLevels = PowerLevels(content: nil, creators: creators, version: version)
+        case .joinRules: joinRule = .inviteOnly
+        case .historyVisibility: historyVisibility = .shared
+        case .guestAccess: guestAccess = .forbidden
+        case .serverACL: serverACL = nil
+        default:
+            if key.type == "m.room.third_party_invite" { thirdPartyInvites[key.stateKey] = nil }
         }
     }
 
     /// The event types that `interpret` looks at.
     static let interpretedTypes: Set<ByteString> = [
         "m.room.third_party_invite", "m.room.power_levels", "m.room.join_rules", "m.room.history_visibility", "m.room.guest_access",
+        "m.room.server_acl",
     ]
 }
 

@@ -22,10 +22,14 @@ package struct RoomSnapshot: Sendable {
     package internal(set) var invitedCount = 0
     /// Joined and invited members by the age of their member event, oldest first; as many as heroes may need, not all.
     package internal(set) var earliestMembers: [UserID] = []
+    /// How many joined members each server has, this one too. A server that has none is not in the room.
+    package internal(set) var servers: TreeDictionary<ServerName, Int> = [:]
     package internal(set) var powerLevels: PowerLevels
     package internal(set) var joinRule: JoinRules = .inviteOnly
     package internal(set) var historyVisibility: HistoryVisibility = .shared
     package internal(set) var guestAccess: GuestAccess = .forbidden
+    /// Which servers the room lets take part; nil: all.
+    package internal(set) var serverACL: ServerACL?
     /// Third-party invites by token; nearly always empty.
     package internal(set) var thirdPartyInvites: [ByteString: Event] = [:]
 

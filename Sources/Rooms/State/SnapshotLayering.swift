@@ -33,6 +33,54 @@ package struct SnapshotLayering: Sendable {
     /// The newest state.
     package var top: SnapshotID { layers.last?.id ?? .empty }
 
+    /// The events of some keys in the newest state.
+    package func events(_ keys: some Sequence<StateKeyNID>) throws(StateDeltaError) -> [StateKeyNID: EventNID] {
+        let deltas = try SnapshotLayering.unpacked(layers[...])
+        var found: [StateKeyNID: EventNID] = [:]
+        for key in keys { found[key] = SnapshotLayering.event(key, in: deltas) }
+        return found
+    }
+
+    /// The whole newest state.
+    package func whole() throws(StateDeltaError) -> StateDelta { try SnapshotLayering.merged(layers[...]).withoutRemovals() }
+
+    /// What the newest state has other than `base`'s: laid over `base`, it makes this one. Layers that both are made of are not looked
+    /// at, so states that parted a while ago cost what has changed since.
+    package func difference(from base: SnapshotLayering) throws(StateDeltaError) -> StateDelta {
+        let shared = zip(layers, base.layers).prefix { $0.id == $1.id }.count
+        let common = try SnapshotLayering.unpacked(layers.prefix(shared))
+        let own = try SnapshotLayering.merged(layers.dropFirst(shared))
+        let others = try SnapshotLayering.merged(base.layers.dropFirst(shared))
+        var different: [StateDelta.Pair] = []
+        for pair in own.pairs {
+            let theirs = if let other = others.pair(pair.key) { other.event } else { SnapshotLayering.event(pair.key, in: common) }
+            if theirs != pair.event { different.append(pair) }
+        }
+        for pair in others.pairs where own.pair(pair.key) == nil {
+            let mine = SnapshotLayering.event(pair.key, in: common)
+            if mine != pair.event { different.append(StateDelta.Pair(key: pair.key, event: mine)) }
+        }
+        return StateDelta(different)
+    }
+
+    /// Newest first.
+    private static func unpacked(_ layers: ArraySlice<Layer>) throws(StateDeltaError) -> [StateDelta] {
+        var deltas: [StateDelta] = []
+        for layer in layers.reversed() { deltas.append(try StateDelta(packed: layer.delta)) }
+        return deltas
+    }
+
+    private static func event(_ key: StateKeyNID, in deltas: [StateDelta]) -> EventNID? {
+        for delta in deltas { if let pair = delta.pair(key) { return pair.event } }
+        return nil
+    }
+
+    private static func merged(_ layers: ArraySlice<Layer>) throws(StateDeltaError) -> StateDelta {
+        var merged = StateDelta([])
+        for layer in layers { merged = try StateDelta(packed: layer.delta).over(merged) }
+        return merged
+    }
+
     /// About how many bytes this value holds.
     var cost: Int { layers.reduce(0) { $0 + $1.delta.count + 64 } }
 

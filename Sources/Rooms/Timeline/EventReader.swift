@@ -19,7 +19,7 @@ package struct EventReader: Sendable {
 
     // MARK: Events
 
-    /// The events of these numbers, in their order; outliers and numbers without an event are left out.
+    /// The events of these numbers, in their order; numbers without an event are left out.
     package func events(_ nids: [EventNID]) async throws -> [TimelineEvent] {
         var found: [EventNID: TimelineEvent] = [:]
         found.reserveCapacity(nids.count)
@@ -44,7 +44,7 @@ package struct EventReader: Sendable {
     /// The event of this id, if it is in a timeline.
     package func event(_ id: EventID) async throws -> TimelineEvent? {
         try await read { connection in
-            guard let row = try EventStore.row(id, on: connection), row.flags.isEmpty else { return [] }
+            guard let row = try EventStore.row(id, on: connection), row.flags.isEmpty, row.position != nil else { return [] }
             return [row]
         }.first
     }

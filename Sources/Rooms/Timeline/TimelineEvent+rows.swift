@@ -4,11 +4,13 @@ import MatrixCore
 import Persistence
 
 extension TimelineEvent {
-    /// - Returns: nil for an outlier, which is in no timeline, and for a room whose version this server does not know.
+    /// An outlier stands before everything.
+    ///
+    /// - Returns: nil for a room whose version this server does not know.
     package convenience init?(_ row: EventRow) {
-        guard let position = row.position, let version = RoomVersion.named(row.roomVersion) else { return nil }
+        guard let version = RoomVersion.named(row.roomVersion) else { return nil }
         self.init(
-            nid: row.nid, position: position, id: row.id, roomID: row.roomID, roomNID: row.roomNID, type: row.type,
+            nid: row.nid, position: row.position ?? .start, id: row.id, roomID: row.roomID, roomNID: row.roomNID, type: row.type,
             sender: row.sender, stateKey: row.stateKey, timestamp: row.timestamp, depth: row.depth,
             snapshotBefore: row.snapshot,
             clientJSON: ClientEventFormat.render(pdu: row.json, id: row.id, version: version),
@@ -20,7 +22,8 @@ extension TimelineEvent {
                     timestamp: other.timestamp)
             },
             redacts: row.redacts, membership: row.membership,
-            relation: row.relation.map { EventRelation(type: $0.type, target: $0.parent) }, thread: row.relation?.thread)
+            relation: row.relation.map { EventRelation(type: $0.type, target: $0.parent) }, thread: row.relation?.thread,
+            isRelayed: row.isRelayed)
     }
 }
 

@@ -38,6 +38,8 @@ package final class TimelineEvent: Sendable {
     /// The root of the thread that the event belongs to, by itself or through what it relates to; nil for one in no thread, also
     /// for the root itself.
     package let thread: EventID?
+    /// Whether this server tells other servers of the event although its sender is not from here: it came by this server into the room.
+    package let isRelayed: Bool
     /// For `m.room.member`: the membership before; nil when there was none.
     package var previousMembership: Membership? { replaced?.membership }
     package var replaces: EventNID? { replaced?.nid }
@@ -48,7 +50,8 @@ package final class TimelineEvent: Sendable {
         nid: EventNID, position: StreamPosition, id: EventID, roomID: RoomID, roomNID: RoomNID, type: ByteString, sender: UserID,
         stateKey: ByteString?, timestamp: Timestamp, depth: Int64, snapshotBefore: SnapshotID, clientJSON: [UInt8],
         transaction: EventTransaction? = nil, replaced: ReplacedEvent? = nil, redaction: RedactionOfEvent? = nil,
-        redacts: EventID? = nil, membership: Membership? = nil, relation: EventRelation? = nil, thread: EventID? = nil
+        redacts: EventID? = nil, membership: Membership? = nil, relation: EventRelation? = nil, thread: EventID? = nil,
+        isRelayed: Bool = false
     ) {
         self.nid = nid
         self.position = position
@@ -69,6 +72,7 @@ package final class TimelineEvent: Sendable {
         self.membership = membership
         self.relation = relation
         self.thread = thread
+        self.isRelayed = isRelayed
     }
 
     /// The event's content, parsed on demand from the client's rendering.

@@ -207,7 +207,7 @@ extension SyncReader {
         _ candidates: inout TimelineWindow.Candidates, of room: RoomNID, from: StreamPosition?
     ) async throws -> Bool {
         let limit = min(max(filter.timelineLimit, 31) + 1, SyncReader.scanLimit)
-        let after = from ?? .zero
+        let after = from ?? .start
         let older = try await events.timelineBackwards(room, after: after, upTo: candidates.floor, limit: limit)
         let floor = older.count < limit ? after : older.last.map { StreamPosition($0.position.value - 1) } ?? after
         engine.keep(older.reversed(), floor: floor, of: room, asOf: scope.upTo)

@@ -63,7 +63,7 @@ package struct TimelineWindow: Sendable {
     package static func decide(
         _ candidates: Candidates, _ wish: Wish, admit: (TimelineEvent) -> Bool, membership: ((TimelineEvent) -> Membership?)? = nil
     ) -> Decision {
-        let beginning = wish.since ?? .zero
+        let beginning = wish.since ?? .start
         var window = TimelineWindow(start: beginning, previousBatch: candidates.upTo)
         var first = candidates.events.count
         for index in candidates.events.indices.reversed() {

@@ -1,4 +1,4 @@
-import Homeserver
+import Rooms
 import Synchronization
 import Testing
 

@@ -1,0 +1,198 @@
+// Decides over an event that does not simply follow what the room ends with. Server-Server API §Checks performed on receipt of a PDU,
+// steps 4 to 6.
+
+import MatrixCore
+import Persistence
+
+/// Finds out where a received event stands, against the room as `head` has it. It reads and decides; nothing changes by it.
+struct BranchPlacer: Sendable {
+    let environment: RoomEnvironment
+    let head: RoomHead
+    private var states: BranchStates { BranchStates(environment: environment, head: head) }
+    private var version: RoomVersion { head.snapshot.version }
+
+    /// What is stored of the event and of what it stands on.
+    private struct Foundation {
+        let standings: [EventID: EventStanding]
+        let authEvents: [EventRow]
+
+        subscript(id: EventID) -> EventStanding? { standings[id] }
+    }
+
+    /// - Returns: nil where the event is here already.
+    /// - Throws: `MissingFoundation` when its auth events are not here, or its previous events are not and nobody has said what the state
+    ///   before it is.
+    func place(_ remote: RemoteEvent) async throws -> BranchPlacement? {
+        let event = remote.event
+        let foundation = try await foundation(of: event)
+        let known = foundation[event.id]
+        if let known, known.isInGraph { return nil }
+        let missingAuth = event.authEvents.filter { foundation[$0]?.room != head.snapshot.nid }
+        guard missingAuth.isEmpty else { throw MissingFoundation(event: event.id, missing: missingAuth) }
+        let missing = event.prevEvents.filter { !isInGraph($0, foundation) }
+
+        let nid = known?.nid ?? EventNID(environment.sequences.next(.events))
+        let keyNumber = try await event.key.mapAsync { try await number(of: $0) }
+        var rows: [StateLayerRow] = []
+        let before = try await stateBefore(remote, foundation, missing: missing, &rows)
+        let receipt = try await check(remote, foundation, before: before)
+        let replaced = try await event.key.mapAsync { try await states.holders([$0], in: before).first } ?? nil
+
+        var after = before
+        if let keyNumber, !receipt.isRejected {
+            rows.append(try after.push(StateDelta([.init(key: keyNumber, event: nid)]), as: nextSnapshot()))
+        }
+        var outcome: BranchPlacement.Outcome?
+        if receipt.refusal == nil, remote.path != .past {
+            let own = ResolvedEntry.Holder(nid: nid, position: head.snapshot.position, event: event)
+            outcome = try await self.outcome(of: event, own, keyNumber, after: after, &rows)
+        }
+        return BranchPlacement(
+            remote: remote, nid: nid, isKnown: known != nil, receipt: receipt, before: before.top,
+            after: after.top == before.top ? nil : after.top, keyNumber: keyNumber, replaced: replaced,
+            citations: foundation.authEvents.map(\.nid), missing: missing, stateRows: rows, outcome: outcome)
+    }
+
+    private func foundation(of event: Event) async throws -> Foundation {
+        try await environment.database.read { connection in
+            Foundation(
+                standings: try EventStore.standings(Set([event.id] + event.prevEvents + event.authEvents), on: connection),
+                authEvents: try EventStore.rows(event.authEvents, on: connection))
+        }
+    }
+
+    private func isInGraph(_ id: EventID, _ foundation: Foundation) -> Bool {
+        guard let standing = foundation[id] else { return false }
+        return standing.isInGraph && standing.room == head.snapshot.nid
+    }
+
+    private func number(of key: StateKey) async throws -> StateKeyNID {
+        if let entry = head.snapshot.entry(key) { return entry.key }
+        return try await environment.stateKeys.find([key])[key] ?? environment.stateKeys.number(ofNew: key)
+    }
+
+    private func nextSnapshot() -> SnapshotID { SnapshotID(environment.sequences.next(.snapshots)) }
+
+    // MARK: The state before
+
+    private func stateBefore(
+        _ remote: RemoteEvent, _ foundation: Foundation, missing: [EventID], _ rows: inout [StateLayerRow]
+    ) async throws -> SnapshotLayering {
+        let event = remote.event
+        if let given = remote.stateBefore, !missing.isEmpty || event.prevEvents.isEmpty {
+            return try await layering(of: given, for: event, &rows)
+        }
+        guard missing.isEmpty, !event.prevEvents.isEmpty else { throw MissingFoundation(event: event.id, missing: missing) }
+        if Set(event.prevEvents) == Set(head.forwardExtremities) { return head.layering }
+        var tops: [SnapshotID] = []
+        for id in event.prevEvents {
+            if let top = foundation[id]?.snapshotAfter, !tops.contains(top) { tops.append(top) }
+        }
+        var branches: [SnapshotLayering] = []
+        for top in tops { branches.append(try await states.layering(of: top)) }
+        guard branches.count > 1 else { return branches[0] }
+        return try layering(of: try await states.resolve(branches).map(\.pair), &rows)
+    }
+
+    /// A state that another server says, as it will be stored.
+    private func layering(
+        of given: [EventID], for event: Event, _ rows: inout [StateLayerRow]
+    ) async throws -> SnapshotLayering {
+        let room = head.snapshot.nid
+        let found = try await environment.database.read { connection in
+            try EventStore.stateKeys(of: given, in: room, on: connection)
+        }
+        guard found.count == given.count else {
+            let here = Set(found.map(\.id))
+            throw MissingFoundation(event: event.id, missing: given.filter { !here.contains($0) })
+        }
+        let numbers = try await environment.stateKeys.find(Set(found.map(\.key)))
+        var state: [StateKeyNID: EventNID] = [:]
+        for row in found { if let number = numbers[row.key] { state[number] = row.nid } }
+        let present = Dictionary(uniqueKeysWithValues: head.snapshot.state.map { ($0.value.key, $0.value.nid) })
+        var pairs = state.filter { present[$0.key] != $0.value }.map { StateDelta.Pair(key: $0.key, event: $0.value) }
+        pairs += present.keys.filter { state[$0] == nil }.map { StateDelta.Pair(key: $0, event: nil) }
+        return try layering(of: pairs, &rows)
+    }
+
+    /// The room's present state with some entries changed.
+    private func layering(of pairs: [StateDelta.Pair], _ rows: inout [StateLayerRow]) throws -> SnapshotLayering {
+        guard !pairs.isEmpty else { return head.layering }
+        var layering = head.layering
+        rows.append(try layering.push(StateDelta(pairs), as: nextSnapshot()))
+        return layering
+    }
+
+    // MARK: The checks
+
+    private func check(_ remote: RemoteEvent, _ foundation: Foundation, before: SnapshotLayering) async throws -> Receipt {
+        let event = remote.event
+        var authEvents: [Event] = []
+        var rejected: Set<EventID> = []
+        for row in foundation.authEvents {
+            authEvents.append(try Event(trusted: row.json, id: row.id, version: version))
+            if row.flags.contains(.rejected) { rejected.insert(row.id) }
+        }
+        do {
+            // 4. Passes authorization rules based on the event's auth events, otherwise it is rejected.
+            try checkAuthEvents(of: event, are: authEvents) { rejected.contains($0.id) }
+            try authorize(event, against: state(authEvents), version: version)
+            // 5. … based on the state before the event, otherwise it is rejected.
+            try await authorize(event, against: state(relevant(to: event, in: before)), version: version)
+        } catch let error as AuthRejection {
+            return .rejected(reason: error.reason)
+        }
+        // 6. … based on the current state of the room, otherwise it is soft failed. What happened long ago is not held to it.
+        if remote.path == .past || before.top == head.layering.top { return .accepted }
+        do {
+            try authorize(event, against: head.snapshot, version: version)
+            return .accepted
+        } catch {
+            return .softFailed(reason: error.reason)
+        }
+    }
+
+    private func relevant(to event: Event, in state: SnapshotLayering) async throws -> [Event] {
+        try await states.holders(authEventKeys(for: event), in: state).map(\.event)
+    }
+
+    /// From room version 12 on the create event is part of every state without being named.
+    private func state(_ events: [Event]) -> AuthEventState {
+        let create = version.createEventDecidesRoomID ? [head.snapshot.createEvent] : []
+        return AuthEventState(events: events + create, version: version)
+    }
+
+    // MARK: What becomes of the room
+
+    private func outcome(
+        of event: Event, _ own: ResolvedEntry.Holder, _ keyNumber: StateKeyNID?, after: SnapshotLayering, _ rows: inout [StateLayerRow]
+    ) async throws -> BranchPlacement.Outcome {
+        let extremities = RoomHead.extremities(head.forwardExtremities, after: event)
+        guard extremities.count > 1 else {
+            let changes = try await states.changes(to: after, with: own)
+            return BranchPlacement.Outcome(forwardExtremities: extremities, changes: changes, layering: after)
+        }
+        let others = try await environment.database.read { try EventStore.standings(extremities, on: $0) }
+        var branches = [after]
+        for top in Set(others.values.map(\.snapshotAfter)) where top != after.top {
+            branches.append(try await states.layering(of: top))
+        }
+        let changes = try await states.resolve(branches, with: own)
+        return BranchPlacement.Outcome(
+            forwardExtremities: extremities, changes: changes, layering: try layering(of: changes.map(\.pair), &rows))
+    }
+}
+
+extension Receipt {
+    fileprivate var isRejected: Bool {
+        if case .rejected = self { true } else { false }
+    }
+}
+
+extension Optional {
+    /// `map` with a question that takes time.
+    fileprivate func mapAsync<T>(_ transform: (Wrapped) async throws -> T) async rethrows -> T? {
+        guard let self else { return nil }
+        return try await transform(self)
+    }
+}

@@ -1,0 +1,145 @@
+// A room that comes in as a whole: what another server answers when one of our users joins by it. Server-Server API §Joining Rooms.
+
+import MatrixCore
+import Persistence
+
+/// A room at the moment in which a user of this server joins it. Everything in it has been checked.
+package struct RoomHandover: Sendable {
+    package let join: Event
+    /// The room's state before the join.
+    package let state: [Event]
+    /// What the state and the join are authorized by, as far as it is not in the state.
+    package let authChain: [Event]
+
+    package init(join: Event, state: [Event], authChain: [Event]) {
+        self.join = join
+        self.state = state
+        self.authChain = authChain
+    }
+}
+
+/// A handover that lacks what every room has.
+package struct HandoverIncomplete: Error, Sendable, CustomStringConvertible {
+    package let room: RoomID
+    package var description: String { "what was handed over of \(room) has no create event" }
+}
+
+extension RoomRegistry {
+    /// Makes a room one of this server's. One that it was in before, and has left, begins anew with what is handed over; its past stays.
+    ///
+    /// The caller sees to it that no other handover of the room is under way.
+    @discardableResult
+    package func takeOver(_ handover: RoomHandover) async throws -> Room {
+        let id = handover.join.roomID
+        if let room = try await room(id) {
+            let environment = environment
+            try await room.alone {
+                let batch = try await RoomIntake(environment: environment, handover: handover).batch(of: room.nid)
+                try await environment.journal.append(batch.journalBatch { room.replaceHead($0) })
+            }
+            return room
+        }
+        let known = try await environment.database.read { try RoomStore.room(id, on: $0) }
+        let nid = known?.nid ?? RoomNID(environment.sequences.next(.rooms))
+        let batch = try await RoomIntake(environment: environment, handover: handover).batch(of: nid)
+        let (version, creator) = (batch.head.snapshot.version, batch.head.snapshot.createEvent.sender)
+        let room = Room(head: batch.head, environment: environment)
+        try await environment.journal.append(
+            batch.journalBatch(
+                alongside: { connection in
+                    guard known == nil else { return }
+                    try RoomStore.insert(nid: nid, id: id, version: version.id, creator: creator, published: false, on: connection)
+                },
+                committed: { [self] head in
+                    room.replaceHead(head)
+                    adopt(room)
+                }))
+        return room
+    }
+}
+
+/// Turns a handover into rows.
+private struct RoomIntake {
+    let environment: RoomEnvironment
+    let handover: RoomHandover
+
+    func batch(of nid: RoomNID) async throws -> RoomBatch {
+        guard let create = handover.state.first(where: { $0.key == .create }) else { throw HandoverIncomplete(room: handover.join.roomID) }
+        let join = handover.join
+        // In the order in which they came about: the oldest members have the lowest numbers.
+        let events = (handover.state + handover.authChain).sorted {
+            ($0.depth, $0.originServerTimestamp.milliseconds) < ($1.depth, $1.originServerTimestamp.milliseconds)
+        }
+        let numbers = try await numbers(of: events)
+        let keys = try await keyNumbers()
+
+        var batch = RoomBatch(
+            head: RoomHead(roomID: join.roomID, nid: nid, version: join.version, create: create), environment: environment)
+        for key in keys.keys { batch.material.keys[key] = .some(keys[key]) }
+        batch.newKeys = Set(keys.keys)
+        let state = try StateDelta(
+            handover.state.map { event in
+                guard let key = event.key, let number = keys[key], let nid = numbers.all[event.id] else { throw MatrixError.internalError }
+                batch.head.place(event, as: nid, key: key, number: number)
+                return StateDelta.Pair(key: number, event: nid)
+            })
+        let snapshot = SnapshotID(environment.sequences.next(.snapshots))
+        batch.stateRows.append(try batch.head.layering.push(state, as: snapshot))
+        batch.head.snapshot.snapshotID = snapshot
+
+        let outliers = events.filter { numbers.new.contains($0.id) }
+        batch.rows.append { connection in
+            try MissingEventStore.deleteAll(in: nid, on: connection)
+            try StateStore.deleteCurrent(in: nid, on: connection)
+            for pair in state.pairs {
+                if let event = pair.event { try StateStore.insertCurrent(pair.key, event: event, in: nid, on: connection) }
+            }
+            for event in outliers { try EventStore.insertOutlier(event, room: nid, numbers: numbers.all, on: connection) }
+            for id in join.prevEvents { try MissingEventStore.insert(id, in: nid, depth: join.depth, on: connection) }
+        }
+        try add(join, numbers.all, to: &batch)
+        return batch
+    }
+
+    private func add(_ join: Event, _ numbers: [EventID: EventNID], to batch: inout RoomBatch) throws {
+        var replaced: (nid: EventNID, event: Event)?
+        if let key = join.key, let entry = batch.head.snapshot.entry(key), let event = handover.state.first(where: { $0.id == entry.id }) {
+            replaced = (entry.nid, event)
+        }
+        _ = try batch.record(
+            join, key: join.key, replacing: replaced, redaction: nil, citing: join.authEvents.compactMap { numbers[$0] },
+            from: EventOrigin(user: join.sender))
+    }
+
+    /// The numbers of events, and which of them are new here.
+    private func numbers(of events: [Event]) async throws -> (all: [EventID: EventNID], new: Set<EventID>) {
+        let ids = events.map(\.id)
+        let known = try await environment.database.read { try EventStore.standings(ids, on: $0) }
+        var all: [EventID: EventNID] = [:]
+        var new: Set<EventID> = []
+        for id in ids where all[id] == nil {
+            if let standing = known[id] {
+                all[id] = standing.nid
+            } else {
+                all[id] = EventNID(environment.sequences.next(.events))
+                new.insert(id)
+            }
+        }
+        return (all, new)
+    }
+
+    private func keyNumbers() async throws -> [StateKey: StateKeyNID] {
+        let keys = Set((handover.state + [handover.join]).compactMap(\.key))
+        var numbers = try await environment.stateKeys.find(keys)
+        for key in keys where numbers[key] == nil { numbers[key] = environment.stateKeys.number(ofNew: key) }
+        return numbers
+    }
+}
+
+extension RoomHead {
+    /// Puts an event into the state of a room that comes in as a whole.
+    fileprivate mutating func place(_ event: Event, as nid: EventNID, key: StateKey, number: StateKeyNID) {
+        snapshot.set(StateEntry(nid: nid, id: event.id, membership: event.membership, position: .start, key: number), for: key)
+        snapshot.interpret(event)
+    }
+}
