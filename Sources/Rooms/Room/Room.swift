@@ -44,6 +44,9 @@ package actor Room {
     /// The room's state, with every event of it up to `position` that the commit stream has told of.
     package nonisolated func snapshot(atLeast position: StreamPosition? = nil) async -> RoomSnapshot { current }
 
+    /// The end of the room's graph now.
+    nonisolated var currentHead: RoomHead { head.withLock { $0 } }
+
     /// A batch is durable.
     nonisolated func replaceHead(_ head: RoomHead) { self.head.withLock { $0 = head } }
 

@@ -151,6 +151,13 @@ struct RoomBatch: Sendable {
         }
     }
 
+    /// The event that `draft` would become, if the room allows it. Nothing is added to the batch.
+    func preview(_ draft: EventDraft) throws -> Event {
+        let event = try build(draft)
+        try authorizeOrForbid(event)
+        return event
+    }
+
     // MARK: Redactions
 
     /// Rooms §Redactions, Client-Server API §Redactions: who has the room's redact level may redact anything, everybody else their
