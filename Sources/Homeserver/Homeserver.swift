@@ -14,6 +14,8 @@ package final class Homeserver: Sendable {
     package let logger: Logger
     package let publishedKeys: PublishedKeys
     package let federation: FederationServices
+    /// What other servers read of the rooms of this one.
+    package let served: ServedRooms
     package let openID: OpenIDService
 
     // Rooms
@@ -100,6 +102,7 @@ package final class Homeserver: Sendable {
         roomCreation = groundwork.roomCreation
         directory = groundwork.directory
         history = RoomHistory(rooms: rooms, events: events)
+        served = ServedRooms(rooms: rooms, events: events)
 
         let appearances = RoomAppearanceReader(rooms: rooms, events: events)
         directoryReader = CommitReader(
@@ -108,7 +111,7 @@ package final class Homeserver: Sendable {
         roomDirectory = RoomDirectoryService(
             database: database, journal: journal, rooms: rooms, policy: directory.policy, reader: directoryReader)
         roomSummaries = RoomSummaryService(database: database, appearances: appearances, serverName: serverName)
-        spaces = SpaceHierarchyService(appearances: appearances, events: events)
+        spaces = SpaceHierarchyService(appearances: appearances, events: events, serverName: serverName)
         userDirectory = UserDirectoryService(
             database: database, journal: journal, options: configuration.userDirectory, reader: directoryReader)
 

@@ -38,7 +38,7 @@ package struct RemoteMembership: Sendable {
     package func join(_ room: RoomID, by user: UserID, content: JSONObject, via servers: [ServerName]) async throws {
         try await queues.run(room) {
             // Somebody else may have brought the room here meanwhile: the usual way is open then.
-            if let here = try await rooms.room(room), here.current.servers[environment.serverName] != nil { return }
+            if let here = try await rooms.room(room), here.current.isJoined(by: environment.serverName) { return }
             try await ask(servers) { server in
                 let template = try await client.template(.join, of: user, in: room, at: server)
                 let event = try self.event(from: template, .join, content: content)

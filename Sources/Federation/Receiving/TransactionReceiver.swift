@@ -108,8 +108,8 @@ package actor TransactionReceiver {
     /// Why events that `origin` sends are not for this room.
     private func refusal(of origin: ServerName, in room: Room) -> String? {
         let current = room.current
-        if let acl = current.serverACL, !acl.allows(origin) { return "Server is banned from room" }
-        guard current.servers[rooms.environment.serverName] != nil else { return "This server is not in the room" }
+        guard current.allows(origin) else { return "Server is banned from room" }
+        guard current.isJoined(by: rooms.environment.serverName) else { return "This server is not in the room" }
         return nil
     }
 

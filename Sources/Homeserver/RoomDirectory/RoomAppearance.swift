@@ -115,6 +115,23 @@ package struct RoomAppearanceReader: Sendable {
         return nil
     }
 
+    /// The current state of a room that another server may know of: the room may be known by anybody, or one of the server's users is in
+    /// it, is invited, or could join through another room. Which user that is, the other server finds out.
+    package func accessible(_ room: RoomID, toServer server: ServerName) async throws -> RoomSnapshot? {
+        guard let snapshot = try await current(room), snapshot.joinedCount > 0 else { return nil }
+        if snapshot.isKnowable || snapshot.hasMember(of: server, where: { $0 == .join || $0 == .invite }) { return snapshot }
+        guard snapshot.joinRule.isRestricted else { return nil }
+        for case .roomMembership(let other) in snapshot.joinRule.allow.prefix(RoomAppearanceReader.allowLimit) {
+            if try await current(other)?.isJoined(by: server) == true { return snapshot }
+        }
+        return nil
+    }
+
+    /// Whether `server` takes part in a room that is known here.
+    package func isResident(_ room: RoomID, _ server: ServerName) async throws -> Bool {
+        try await current(room)?.isJoined(by: server) ?? false
+    }
+
     /// A room that cannot be loaded counts as unknown: it must not spoil a list of others.
     private func current(_ room: RoomID) async throws -> RoomSnapshot? {
         do { return try await rooms.room(room)?.current } catch is RoomDamaged { return nil }

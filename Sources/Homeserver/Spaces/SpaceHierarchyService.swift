@@ -21,8 +21,9 @@ package final class SpaceHierarchyService: Sendable {
         package let children: [[UInt8]]
     }
 
-    private let appearances: RoomAppearanceReader
+    let appearances: RoomAppearanceReader
     private let events: EventReader
+    let serverName: ServerName
     private let walks = Mutex(SpaceWalks())
 
     /// Rooms in one page.
@@ -32,9 +33,10 @@ package final class SpaceHierarchyService: Sendable {
     /// The children of one space that are read, at most.
     private static let childLimit = 2000
 
-    package init(appearances: RoomAppearanceReader, events: EventReader) {
+    package init(appearances: RoomAppearanceReader, events: EventReader, serverName: ServerName) {
         self.appearances = appearances
         self.events = events
+        self.serverName = serverName
     }
 
     /// - Parameters:
@@ -65,7 +67,7 @@ package final class SpaceHierarchyService: Sendable {
     // MARK: Steps
 
     /// The children of a space, in their order; a room that is no space has none.
-    private func children(of room: RoomSnapshot) async throws -> [SpaceChild] {
+    func children(of room: RoomSnapshot) async throws -> [SpaceChild] {
         guard CreateEvent(room.createEvent).roomType == "m.space" else { return [] }
         let nids = room.state.lazy.compactMap { $0.key.type == "m.space.child" ? $0.value.nid : nil }
         return try await events.events(Array(nids.prefix(SpaceHierarchyService.childLimit))).compactMap { SpaceChild($0) }.sorted()

@@ -64,14 +64,7 @@ struct MembershipChange: Sendable {
         guard isAllowedByOtherRoom else {
             throw .forbidden("You do not belong to any of the required rooms/spaces to join this room.")
         }
-        func authorises(_ user: UserID) -> Bool {
-            isLocal(user) && room.membership(of: user) == .join && room.powerLevels.level(of: user) >= room.powerLevels.invite
-        }
-        if let user = room.creators.first(where: authorises) ?? room.earliestMembers.first(where: authorises) { return user }
-        for (key, entry) in room.state where entry.membership == .join {
-            let user = UserID(trusted: key.stateKey.string)
-            if authorises(user) { return user }
-        }
+        if let user = room.authoriser(among: isLocal) { return user }
         throw .unableToGrantJoin("No member of this server may invite to the room")
     }
 }

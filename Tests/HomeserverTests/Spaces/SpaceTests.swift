@@ -136,4 +136,54 @@ struct SpaceTests {
         #expect(walks.walk("one", request, of: alice, now: start) == nil)
         #expect(walks.walk("t119999", request, of: alice, now: start) != nil)
     }
+
+    // MARK: For other servers
+
+    @Test("another server sees of a space what one of its users could see", arguments: DatabaseKind.allCases)
+    func serverView(kind: DatabaseKind) async throws {
+        try await withDatabase(kind) { database in
+            try await DirectoryFixture.run(on: database) { server in
+                let remote = ServerName(trusted: "remote")
+                let rita = UserID(trusted: "@rita:remote")
+                let (root, hidden) = (try await space(server), try await space(server, isPublic: false))
+                let open = try await server.rooms.room(by: alice)
+                let closed = try await server.rooms.creation.create(CreateRoomRequest(), by: alice)
+                let restricted = try await server.rooms.creation.create(CreateRoomRequest(), by: alice)
+                try await server.setState(
+                    "m.room.join_rules",
+                    ["join_rule": "restricted", "allow": [["type": "m.room_membership", "room_id": .string(root.string)]]],
+                    in: restricted, by: alice)
+                let left = try await server.rooms.room(by: bob)
+                try await server.rooms.leave(bob, left)
+                let shut = try await server.rooms.room(by: alice)
+                try await server.setState("m.room.server_acl", ["allow": ["example.org"]], in: shut, by: alice)
+                for (order, child) in [open, closed, restricted, left, shut].enumerated() {
+                    try await add(child, to: root, server, order: "\(order)", isSuggested: child == open)
+                }
+
+                func view(suggestedOnly: Bool = false) async throws -> SpaceHierarchyService.ServerView {
+                    try await server.spaces.view(of: root, suggestedOnly: suggestedOnly, for: remote)
+                }
+                var seen = try await view()
+                #expect(seen.space.children.count == 5)
+                #expect(seen.children.map(\.snapshot.roomID) == [open] && seen.inaccessible == [closed, restricted, shut])
+                seen = try await view(suggestedOnly: true)
+                #expect(seen.space.children.count == 1 && seen.inaccessible == [])
+
+                try await server.rooms.rooms.existing(root).send(
+                    EventDraft(type: "m.room.member", stateKey: rita.text, content: ["membership": "join"], sender: rita),
+                    from: EventOrigin(user: rita))
+                #expect(try await view().children.map(\.snapshot.roomID) == [open, restricted])
+                try await server.rooms.membership.change(.invite, of: bob, in: closed, by: MembershipRequester(user: alice))
+                #expect(try await view().inaccessible == [closed, shut])
+                try await server.rooms.rooms.existing(closed).send(
+                    EventDraft(type: "m.room.member", stateKey: rita.text, content: ["membership": "invite"], sender: alice),
+                    from: EventOrigin(user: alice))
+                #expect(try await view().children.map(\.snapshot.roomID) == [open, closed, restricted])
+                await #expect(throws: MatrixError.self) {
+                    _ = try await server.spaces.view(of: hidden, suggestedOnly: false, for: remote)
+                }
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 // The directories on a database of a test, kept up to date as the server does it.
 
+import Federation
 import Homeserver
 import MatrixCore
 import Persistence
@@ -35,7 +36,8 @@ struct DirectoryFixture: Sendable {
         policy.publicationRules = publicationRules
         directory = RoomDirectoryService(database: database, journal: journal, rooms: registry, policy: policy, reader: reader)
         summaries = RoomSummaryService(database: database, appearances: appearances, serverName: name)
-        spaces = SpaceHierarchyService(appearances: appearances, events: rooms.events)
+        spaces = SpaceHierarchyService(
+            appearances: appearances, events: rooms.events, serverName: TestRooms.serverName)
         people = UserDirectoryService(database: database, journal: journal, options: options, reader: reader)
         tags = TagService(accountData: accountData, rooms: registry)
     }
