@@ -7,7 +7,7 @@ import Rooms
 
 extension ServedRooms {
     /// How many events are in memory at once, beside the answer.
-    private static let batchSize = 500
+    static let batchSize = 500
 
     /// `/state`: the state before an event, and its auth chain, as a JSON object.
     ///
@@ -81,7 +81,7 @@ extension ServedRooms {
     }
 
     /// The numbers of the events that are the state before an event.
-    private func stateNumbers(before id: EventID, in room: ServedRoom) async throws -> [EventNID] {
+    func stateNumbers(before id: EventID, in room: ServedRoom) async throws -> [EventNID] {
         let row = try await event(id, in: room)
         guard !row.isOutlier else { throw MatrixError.notFound("State not known at event \(id)") }
         guard row.snapshot != .empty else { return [] }
@@ -89,7 +89,7 @@ extension ServedRooms {
     }
 
     /// Writes the events of a chain, which grows meanwhile.
-    private func write(_ chain: inout AuthChain, as key: String, to body: inout JSONWriter) async throws {
+    func write(_ chain: inout AuthChain, as key: String, to body: inout JSONWriter) async throws {
         body.beginArray(key)
         while let batch = chain.next(Self.batchSize) {
             for row in try await read(batch, in: chain.room) {
@@ -134,7 +134,10 @@ struct AuthChain: Sendable {
         return batch
     }
 
-    private mutating func add(_ id: EventID) {
+    /// The event is in the answer already.
+    mutating func isThere(_ id: EventID) { seen.insert(id) }
+
+    mutating func add(_ id: EventID) {
         if seen.insert(id).inserted { waiting.append(id) }
     }
 }

@@ -7,10 +7,13 @@ import Persistence
 package struct RoomHistory: Sendable {
     let rooms: RoomRegistry
     let events: EventReader
+    private let past: (any RoomPast)?
 
-    package init(rooms: RoomRegistry, events: EventReader) {
+    /// - Parameter past: where more of a room's past is to be had; nil: nowhere.
+    package init(rooms: RoomRegistry, events: EventReader, past: (any RoomPast)? = nil) {
         self.rooms = rooms
         self.events = events
+        self.past = past
     }
 
     package enum Direction: String, Sendable {
@@ -48,13 +51,29 @@ package struct RoomHistory: Sendable {
         let limit = min(max(limit, 0), RoomHistory.pageLimit)
         guard limit > 0, !filter.passesNothing else { return Page() }
         let start = start ?? (direction == .backwards ? view.end : .start)
+        var page = try await storedPage(of: view, direction, from: start, to: stop, limit: limit, filter: filter)
+        // Behind the oldest event that is here others may have more.
+        for _ in 0..<RoomHistory.extensionLimit where direction == .backwards && page.isLast && page.page.events.count < limit {
+            guard stop == nil, let past, let room = try await rooms.room(view.snapshot.roomID), try await past.extend(room) else { break }
+            page = try await storedPage(of: view, direction, from: start, to: stop, limit: limit, filter: filter)
+        }
+        return page.page
+    }
+
+    /// How often one request has more of the past fetched.
+    private static let extensionLimit = 3
+
+    private func storedPage(
+        of view: RoomView, _ direction: Direction, from start: StreamPosition, to stop: StreamPosition?, limit: Int,
+        filter: RoomEventFilter
+    ) async throws -> (page: Page, isLast: Bool) {
         let search = Search(direction: direction, start: start, limit: limit, filter: filter) { cursor, count in
             try await self.stored(in: view, direction, from: cursor, to: stop, limit: count)
         } isWanted: { event in
             filter.passes(type: event.type, sender: event.sender, room: view.snapshot.roomID, content: event.contentIfReadable)
         }
         let found = try await find(search, in: view)
-        return Page(events: found.events, next: found.next ?? (found.events.isEmpty ? nil : found.end))
+        return (Page(events: found.events, next: found.next ?? (found.events.isEmpty ? nil : found.end)), found.next == nil)
     }
 
     /// An event that the user may see.

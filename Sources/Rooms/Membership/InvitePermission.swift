@@ -33,7 +33,7 @@ package struct InvitePermission: Sendable, Equatable {
 
 extension RoomEnvironment {
     /// - Throws: `M_INVITE_BLOCKED` when one of the users, as far as they are of this server, wants no invites.
-    func checkMayBeInvited(_ users: [UserID]) async throws {
+    package func checkMayBeInvited(_ users: [UserID]) async throws {
         let users = users.filter(isLocal)
         guard !users.isEmpty else { return }
         let isBlocked = try await database.read { connection in

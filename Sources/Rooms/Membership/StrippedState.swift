@@ -18,6 +18,11 @@ extension EventReader {
         return try (others + [invite]).map { try $0.stripped() }
     }
 
+    /// The stripped state of a room as it is now, for whoever may learn of it.
+    package func strippedState(of room: RoomSnapshot) async throws -> [[UInt8]] {
+        try await events(EventReader.strippedKeys.compactMap { room.entry($0)?.nid }).map { try $0.stripped() }
+    }
+
     /// What another server has said of a room that this one is not in.
     private func storedStrippedState(of event: EventNID) async throws -> [[UInt8]]? {
         guard let json = try await database.read({ try StrippedStateStore.state(of: event, on: $0) }) else { return nil }

@@ -1,0 +1,119 @@
+// Invites between servers. Server-Server API §Inviting to a room.
+
+import Logging
+import MatrixCore
+import Persistence
+import Rooms
+
+/// Signs invites of this server's users by others, and has invites of others' users by ours signed.
+package struct Invites: Sendable {
+    private let client: FederationClient
+    private let verifier: EventVerifier
+    private let intake: EventIntake
+    private let rooms: RoomRegistry
+    private let events: EventReader
+    private let blocksNonAdminInvites: Bool
+    private var environment: RoomEnvironment { rooms.environment }
+
+    /// - Parameter blocksNonAdminInvites: only administrators of this server invite (`block_non_admin_invites`).
+    package init(
+        client: FederationClient, verifier: EventVerifier, intake: EventIntake, rooms: RoomRegistry, events: EventReader,
+        blocksNonAdminInvites: Bool
+    ) {
+        self.client = client
+        self.verifier = verifier
+        self.intake = intake
+        self.rooms = rooms
+        self.events = events
+        self.blocksNonAdminInvites = blocksNonAdminInvites
+    }
+
+    // MARK: Out
+
+    /// Invites a user of another server: their server signs the invite, then the room has it.
+    ///
+    /// - Throws: `M_FORBIDDEN` by the room's rules or by the other server, `M_UNKNOWN` where it does not answer.
+    package func invite(_ draft: EventDraft, of user: UserID, to room: Room) async throws -> EventID {
+        let event = try await room.propose(draft)
+        let state = try await events.strippedState(of: room.current)
+        let answer: JSON
+        do {
+            answer = try await client.sendInvite(event, strippedState: state, to: user.server)
+        } catch {
+            throw error.asMatrixError
+        }
+        let signed: Event
+        do {
+            signed = try EventVerifier.parse(answer, version: event.version, in: event.roomID)
+        } catch {
+            throw MatrixError.unknown("The other server's invite makes no sense", status: 502)
+        }
+        // The same id means that nothing but signatures was added.
+        guard signed.id == event.id, let verified = try await verifier.verified([signed]).events.first else {
+            throw MatrixError.unknown("The other server has signed another invite", status: 502)
+        }
+        let receipt = try await room.receive(RemoteEvent(verified))
+        if let refusal = receipt.refusal { throw MatrixError.forbidden(refusal) }
+        return event.id
+    }
+
+    // MARK: In
+
+    /// Takes in an invite of a user of this server.
+    ///
+    /// - Parameters:
+    ///   - json: the event.
+    ///   - strippedState: what the inviting server tells of the room.
+    /// - Returns: the event with this server's signature.
+    /// - Throws: `M_FORBIDDEN`, `M_BAD_JSON`, `M_INVITE_BLOCKED`.
+    package func accept(
+        _ json: JSON, id: EventID, room roomID: RoomID, version: RoomVersion, strippedState: JSON?, from origin: ServerName
+    ) async throws -> [UInt8] {
+        let event = try invite(json, id: id, room: roomID, version: version, from: origin)
+        let target = UserID(trusted: event.stateKey?.string ?? "")
+        guard !blocksNonAdminInvites else { throw MatrixError.forbidden("This server does not accept room invites") }
+        try await environment.checkMayBeInvited([target])
+        let room = try await rooms.room(roomID)
+        if let room, !room.current.allows(origin) { throw MatrixError.forbidden("Server is banned from room") }
+        guard let verified = try await verifier.verified([event]).events.first else {
+            throw MatrixError.forbidden("The invite is not signed as it must be")
+        }
+        let signed: Event
+        do { signed = try verified.signed(as: environment.serverName, key: environment.signingKey) } catch { throw MatrixError(error) }
+        if let room, room.current.isJoined(by: environment.serverName) {
+            try await takeIntoRoom(signed, room, from: origin)
+        } else {
+            try await rooms.noteOutside(signed, strippedState: StrippedStates.accepted(strippedState))
+        }
+        return signed.json
+    }
+
+    private func invite(_ json: JSON, id: EventID, room: RoomID, version: RoomVersion, from origin: ServerName) throws -> Event {
+        let event: Event
+        do {
+            event = try EventVerifier.parse(json, version: version, in: room)
+        } catch {
+            throw MatrixError.badJSON("Invalid event: \(error.reason)")
+        }
+        guard event.id == id else { throw MatrixError.invalidParam("The event is not \(id)") }
+        guard event.type == StateKey.memberType, event.membership == .invite, let target = event.stateKey else {
+            throw MatrixError.badJSON("The event was not an m.room.member invite event")
+        }
+        guard event.sender.server == origin else { throw MatrixError.forbidden("The invite event was not from the server sending it") }
+        guard let user = UserID(valid: target.string), environment.isLocal(user) else {
+            throw MatrixError.badJSON("The invite event must be for this server")
+        }
+        return event
+    }
+
+    private func takeIntoRoom(_ event: Event, _ room: Room, from origin: ServerName) async throws {
+        do {
+            let receipt = try await intake.take(RemoteEvent(event), in: room, from: origin)
+            if let refusal = receipt.refusal { throw MatrixError.forbidden(refusal) }
+        } catch let error as MissingFoundation {
+            throw MatrixError.forbidden(error.description)
+        } catch let error as FederationFailure {
+            throw MatrixError.forbidden("What the invite stands on could not be fetched: \(error)")
+        }
+    }
+}

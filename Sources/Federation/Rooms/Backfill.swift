@@ -1,0 +1,73 @@
+// The past of rooms that other servers have and this one does not. Server-Server API §Backfilling and retrieving missing events.
+
+import Logging
+import MatrixCore
+import Persistence
+import Rooms
+
+/// Fetches what happened before all that is known of a room, when somebody pages back to there.
+package actor Backfill: RoomPast {
+    private let client: FederationClient
+    private let verifier: EventVerifier
+    private let intake: EventIntake
+    private let database: any Database
+    private let logger: Logger
+    private var running: [RoomID: Task<Bool, any Error>] = [:]
+    /// Rooms of which nobody had more, and until when nobody is asked again.
+    private var exhausted = RecentCache<RoomID, ContinuousClock.Instant>(capacity: 1000)
+
+    /// How many events are asked for at once, and how many ends of what is known are named.
+    private static let eventLimit = 100
+    private static let startLimit = 5
+    /// How many servers are asked.
+    private static let serverLimit = 5
+    private static let pauseWhenExhausted: Duration = .seconds(300)
+
+    package init(client: FederationClient, verifier: EventVerifier, intake: EventIntake, database: any Database, logger: Logger) {
+        self.client = client
+        self.verifier = verifier
+        self.intake = intake
+        self.database = database
+        self.logger = logger
+    }
+
+    package func extend(_ room: Room) async throws -> Bool {
+        if let task = running[room.id] { return try await task.value }
+        if let until = exhausted.value(for: room.id), until > .now { return false }
+        let task = Task { try await self.fetch(room) }
+        running[room.id] = task
+        defer { running[room.id] = nil }
+        return try await task.value
+    }
+
+    private func fetch(_ room: Room) async throws -> Bool {
+        let nid = room.nid
+        let starts = try await database.read { try MissingEventStore.events(in: nid, limit: Self.startLimit, on: $0) }
+        guard !starts.isEmpty else { return false }
+        for server in candidates(room) {
+            do {
+                let list = try await client.backfill(room.id, from: starts.map(\.id), limit: Self.eventLimit, at: server)
+                let events = try await verifier.verified(
+                    Array(list.prefix(Self.eventLimit)), version: room.version, in: room.id)
+                guard !events.isEmpty else { continue }
+                try await intake.takePast(events, in: room, from: server)
+                let left = try await database.read { try MissingEventStore.events(in: nid, limit: Self.startLimit, on: $0) }
+                if left != starts { return true }
+            } catch let error as FederationFailure {
+                logger.info("a server does not tell of the past", metadata: ["room": "\(room.id)", "server": "\(server)", "error": "\(error)"])
+            } catch let error as MissingFoundation {
+                logger.info("the past does not fit", metadata: ["room": "\(room.id)", "server": "\(server)", "error": "\(error)"])
+            }
+        }
+        exhausted.insert(.now.advanced(by: Self.pauseWhenExhausted), for: room.id)
+        return false
+    }
+
+    /// The servers in the room, those with most members first: they are likeliest to be there and to have been for long.
+    private func candidates(_ room: Room) -> [ServerName] {
+        let snapshot = room.current
+        return snapshot.servers.filter { $0.key != client.serverName }
+            .sorted { ($0.value, $1.key.string) > ($1.value, $0.key.string) }
+            .prefix(Self.serverLimit).map(\.key)
+    }
+}
