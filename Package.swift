@@ -63,7 +63,7 @@ let package = Package(
         .target(
             name: "Federation",
             dependencies: [
-                "MatrixCore", "ServerConfiguration", "Persistence", "CShims",
+                "MatrixCore", "ServerConfiguration", "Persistence", "Rooms", "CShims",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -27,14 +27,6 @@ struct Wiring {
         let environment = RoomEnvironment(
             database: database, journal: journal, sequences: sequences, serverName: configuration.serverName, signingKey: signingKey,
             logger: Logger(label: "martlet.rooms"), eventCacheByteLimit: configuration.budgets.eventCacheBytes)
-        let rooms = RoomRegistry(environment: environment, byteLimit: configuration.budgets.roomStateBytes)
-        let directory = AliasDirectory(rooms: rooms, policy: Self.directoryPolicy(configuration))
-        let groundwork = Homeserver.Groundwork(
-            database: database, journal: journal, rooms: rooms, events: EventReader(environment: environment),
-            membership: RoomMembership(
-                rooms: rooms, directory: directory, blocksNonAdminInvites: configuration.blockNonAdminInvites),
-            roomCreation: RoomCreation(rooms: rooms, directory: directory, policy: Self.creationPolicy(configuration)), directory: directory
-        )
         let publishedKeys = PublishedKeys(
             serverName: configuration.serverName, keys: signingKeys,
             oldKeys: configuration.oldSigningKeys.map { PublishedKeys.OldKey(keyID: $0.keyID, key: $0.key, expired: $0.expired) },
@@ -42,6 +34,14 @@ struct Wiring {
         let federation = try FederationServices(
             configuration, signingKeys: signingKeys, signingKey: signingKey, publishedKeys: publishedKeys, database: database,
             logger: Logger(label: "martlet.federation"))
+        let rooms = RoomRegistry(environment: environment, byteLimit: configuration.budgets.roomStateBytes)
+        let directory = AliasDirectory(rooms: rooms, policy: Self.directoryPolicy(configuration), remote: federation.client)
+        let groundwork = Homeserver.Groundwork(
+            database: database, journal: journal, rooms: rooms, events: EventReader(environment: environment),
+            membership: RoomMembership(
+                rooms: rooms, directory: directory, blocksNonAdminInvites: configuration.blockNonAdminInvites),
+            roomCreation: RoomCreation(rooms: rooms, directory: directory, policy: Self.creationPolicy(configuration)), directory: directory
+        )
         homeserver = Homeserver(
             configuration: configuration, groundwork: groundwork, publishedKeys: publishedKeys, federation: federation, logger: logger)
         try await homeserver.presence.restore()
@@ -52,6 +52,9 @@ struct Wiring {
         [
             journal,
             homeserver.directoryReader,
+            homeserver.remoteDeviceTracking,
+            homeserver.remoteDeviceLists,
+            homeserver.remoteUpkeep,
             homeserver.sessions.activity,
             homeserver.toDevice,
             homeserver.typing,

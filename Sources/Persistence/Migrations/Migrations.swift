@@ -20,5 +20,6 @@ package enum Migrations {
         .keyBackup,
         .dehydratedDevices,
         .federation,
+        .remoteDevices,
     ]
 }
