@@ -15,7 +15,8 @@ package final class Homeserver: Sendable {
     package let publishedKeys: PublishedKeys
     package let federation: FederationServices
     /// What other servers read of the rooms of this one.
-    package let served: ServedRooms
+    package let federatedRooms: FederatedRooms
+    package let transactions: TransactionReceiver
     package let openID: OpenIDService
 
     // Rooms
@@ -60,7 +61,11 @@ package final class Homeserver: Sendable {
     // Devices
     package let devices: DeviceService
     package let deviceLists: DeviceListService
+    package let sharedRooms: SharedRooms
+    package let remoteDeviceLists: RemoteDeviceLists
+    package let remoteDeviceTracking: CommitReader
     package let keys: EndToEndKeyService
+    package let keyDirectory: KeyDirectory
     package let crossSigning: CrossSigningService
     package let keyBackups: KeyBackupService
     package let dehydratedDevices: DehydratedDeviceService
@@ -83,10 +88,14 @@ package final class Homeserver: Sendable {
     package let slidingSync: SlidingSyncEngine
     package let eventStream: EventStream
 
+    /// What other servers tell.
+    package let edus: any EDUReceiver
+    package let remoteUpkeep: RemoteUpkeep
+
     /// - Parameter groundwork: what stands below the services: the database and the rooms.
     package init(
         configuration: ServerConfiguration, groundwork: Groundwork, publishedKeys: PublishedKeys, federation: FederationServices,
-        logger: Logger
+        federatedRooms: FederatedRooms, logger: Logger
     ) {
         self.configuration = configuration
         self.logger = logger
@@ -101,8 +110,8 @@ package final class Homeserver: Sendable {
         membership = groundwork.membership
         roomCreation = groundwork.roomCreation
         directory = groundwork.directory
-        history = RoomHistory(rooms: rooms, events: events)
-        served = ServedRooms(rooms: rooms, events: events)
+        self.federatedRooms = federatedRooms
+        history = RoomHistory(rooms: rooms, events: events, past: federatedRooms.past)
 
         let appearances = RoomAppearanceReader(rooms: rooms, events: events)
         directoryReader = CommitReader(
@@ -119,7 +128,14 @@ package final class Homeserver: Sendable {
         deviceLists = DeviceListService(database: database, journal: journal, rooms: rooms, serverName: serverName)
         let keyChanges = KeyedQueue<UserID>()
         keys = EndToEndKeyService(database: database, journal: journal, serverName: serverName, changes: keyChanges)
-        crossSigning = CrossSigningService(database: database, journal: journal, changes: keyChanges)
+        sharedRooms = SharedRooms(database: database, serverName: serverName)
+        remoteDeviceLists = RemoteDeviceLists(
+            database: database, journal: journal, source: federation.client, sharedRooms: sharedRooms, logger: logger)
+        remoteDeviceTracking = CommitReader(
+            RemoteDeviceTracking(database: database, serverName: serverName), journal: journal, database: database, logger: logger)
+        keyDirectory = KeyDirectory(
+            database: database, keys: keys, lists: remoteDeviceLists, source: federation.client, serverName: serverName)
+        crossSigning = CrossSigningService(database: database, journal: journal, changes: keyChanges, remoteKeys: keyDirectory)
         keyBackups = KeyBackupService(database: database)
         toDevice = ToDeviceService(database: database, journal: journal, serverName: serverName, logger: logger)
         slidingConnections = SlidingConnections(database: database, logger: logger)
@@ -137,7 +153,8 @@ package final class Homeserver: Sendable {
             database: database, passwords: passwords, sessions: sessions, policy: configuration.passwordPolicy)
         deactivation = AccountDeactivation(database: database, sessions: sessions, membership: membership, logger: logger)
         profiles = ProfileService(
-            database: database, membership: membership, serverName: serverName, mayChange: ProfileField.mayChange(configuration))
+            database: database, membership: membership, serverName: serverName, mayChange: ProfileField.mayChange(configuration),
+            remote: RemoteProfiles(source: federation.client))
         registration = RegistrationService(
             accounts: accounts, passwords: passwords, rateLimits: rateLimits, interactive: interactiveAuthentication,
             policy: RegistrationPolicy(configuration),
@@ -158,7 +175,8 @@ package final class Homeserver: Sendable {
                 http: OutboundHTTP(configuration.outbound), isLookupEnabled: configuration.outbound.isThirdPartyLookupEnabled,
                 logger: logger),
             rateLimits: rateLimits, forgetsOnLeave: configuration.forgetRoomsOnLeave)
-        roomCreations = RoomCreationService(creation: roomCreation, membership: memberships, rateLimits: rateLimits)
+        roomCreations = RoomCreationService(
+            creation: roomCreation, membership: memberships, rateLimits: rateLimits, serverName: serverName)
         roomUpgrades = RoomUpgradeService(
             rooms: rooms, events: events,
             settings: RoomSettingsCopy(database: database, accountData: accountData, pushRules: pushRules, logger: logger),
@@ -195,6 +213,17 @@ package final class Homeserver: Sendable {
                 receipts: receipts, typing: typing, unread: unread, presence: presence),
             timelineLimit: configuration.filterTimelineLimit, byteLimit: configuration.budgets.eventCacheBytes / 2,
             excludedRooms: configuration.roomsExcludedFromSync, logger: logger)
+        let gate = RoomGate(rooms: rooms)
+        edus = IncomingEDUs(
+            [
+                TypingEDU(gate: gate, typing: typing), ReceiptEDU(gate: gate, receipts: receipts),
+                PresenceEDU(presence: presence, sharedRooms: sharedRooms), DeviceListEDU(lists: remoteDeviceLists),
+                SigningKeyEDU(lists: remoteDeviceLists),
+                DirectToDeviceEDU(toDevice: toDevice, lists: remoteDeviceLists, rateLimits: rateLimits),
+            ], logger: logger)
+        transactions = TransactionReceiver(
+            rooms: rooms, verifier: federatedRooms.verifier, intake: federatedRooms.intake, edus: edus, logger: logger)
+        remoteUpkeep = RemoteUpkeep(lists: remoteDeviceLists, toDevice: toDevice, logger: logger)
         slidingSync = SlidingSyncEngine(sync: sync, threadSubscriptions: threadSubscriptions, connections: slidingConnections)
         eventStream = EventStream(
             groundwork: groundwork, history: history, accountData: accountData, receipts: receipts, typing: typing, presence: presence)

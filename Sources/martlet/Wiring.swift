@@ -27,14 +27,6 @@ struct Wiring {
         let environment = RoomEnvironment(
             database: database, journal: journal, sequences: sequences, serverName: configuration.serverName, signingKey: signingKey,
             logger: Logger(label: "martlet.rooms"), eventCacheByteLimit: configuration.budgets.eventCacheBytes)
-        let rooms = RoomRegistry(environment: environment, byteLimit: configuration.budgets.roomStateBytes)
-        let directory = AliasDirectory(rooms: rooms, policy: Self.directoryPolicy(configuration))
-        let groundwork = Homeserver.Groundwork(
-            database: database, journal: journal, rooms: rooms, events: EventReader(environment: environment),
-            membership: RoomMembership(
-                rooms: rooms, directory: directory, blocksNonAdminInvites: configuration.blockNonAdminInvites),
-            roomCreation: RoomCreation(rooms: rooms, directory: directory, policy: Self.creationPolicy(configuration)), directory: directory
-        )
         let publishedKeys = PublishedKeys(
             serverName: configuration.serverName, keys: signingKeys,
             oldKeys: configuration.oldSigningKeys.map { PublishedKeys.OldKey(keyID: $0.keyID, key: $0.key, expired: $0.expired) },
@@ -42,8 +34,21 @@ struct Wiring {
         let federation = try FederationServices(
             configuration, signingKeys: signingKeys, signingKey: signingKey, publishedKeys: publishedKeys, database: database,
             logger: Logger(label: "martlet.federation"))
+        let rooms = RoomRegistry(environment: environment, byteLimit: configuration.budgets.roomStateBytes)
+        let directory = AliasDirectory(rooms: rooms, policy: Self.directoryPolicy(configuration), remote: federation.client)
+        let events = EventReader(environment: environment)
+        let federatedRooms = FederatedRooms(
+            federation, rooms: rooms, events: events, blocksNonAdminInvites: configuration.blockNonAdminInvites,
+            logger: Logger(label: "martlet.federation"))
+        let groundwork = Homeserver.Groundwork(
+            database: database, journal: journal, rooms: rooms, events: events,
+            membership: RoomMembership(
+                rooms: rooms, directory: directory, remote: federatedRooms, blocksNonAdminInvites: configuration.blockNonAdminInvites),
+            roomCreation: RoomCreation(rooms: rooms, directory: directory, policy: Self.creationPolicy(configuration)),
+            directory: directory)
         homeserver = Homeserver(
-            configuration: configuration, groundwork: groundwork, publishedKeys: publishedKeys, federation: federation, logger: logger)
+            configuration: configuration, groundwork: groundwork, publishedKeys: publishedKeys, federation: federation,
+            federatedRooms: federatedRooms, logger: logger)
         try await homeserver.presence.restore()
     }
 
@@ -52,6 +57,9 @@ struct Wiring {
         [
             journal,
             homeserver.directoryReader,
+            homeserver.remoteDeviceTracking,
+            homeserver.remoteDeviceLists,
+            homeserver.remoteUpkeep,
             homeserver.sessions.activity,
             homeserver.toDevice,
             homeserver.typing,

@@ -10,6 +10,7 @@ import Rooms
 package struct RemoteMembership: Sendable {
     let client: FederationClient
     let verifier: EventVerifier
+    let intake: EventIntake
     let rooms: RoomRegistry
     let logger: Logger
     /// One handover of a room at a time.
@@ -18,9 +19,10 @@ package struct RemoteMembership: Sendable {
     /// How many servers are tried.
     private static let serverLimit = 20
 
-    package init(client: FederationClient, verifier: EventVerifier, rooms: RoomRegistry, logger: Logger) {
+    package init(client: FederationClient, verifier: EventVerifier, intake: EventIntake, rooms: RoomRegistry, logger: Logger) {
         self.client = client
         self.verifier = verifier
+        self.intake = intake
         self.rooms = rooms
         self.logger = logger
     }
@@ -37,19 +39,29 @@ package struct RemoteMembership: Sendable {
     /// - Throws: `MatrixError` of the last server that was asked.
     package func join(_ room: RoomID, by user: UserID, content: JSONObject, via servers: [ServerName]) async throws {
         try await queues.run(room) {
-            // Somebody else may have brought the room here meanwhile: the usual way is open then.
-            if let here = try await rooms.room(room), here.current.isJoined(by: environment.serverName) { return }
+            // Also of a room that is here, where none of our users may let others in.
+            let here = try await rooms.room(room).flatMap { $0.current.isJoined(by: environment.serverName) ? $0 : nil }
             try await ask(servers) { server in
                 let template = try await client.template(.join, of: user, in: room, at: server)
                 let event = try self.event(from: template, .join, content: content)
                 let answer = try await client.sendJoin(event, to: server)
                 let join = try await authorisedJoin(event, answer)
+                if let here { return try await take(join, in: here, from: server) }
                 let check = HandoverCheck(verifier: verifier, version: template.version, room: room)
                 let handover = try await check.check(answer, join: join)
                 logger.info(
                     "joined a room", metadata: ["room": "\(room)", "server": "\(server)", "state": "\(handover.state.count) events"])
                 try await rooms.takeOver(handover)
             }
+        }
+    }
+
+    private func take(_ join: Event, in room: Room, from server: ServerName) async throws {
+        do {
+            let receipt = try await intake.take(RemoteEvent(join), in: room, from: server)
+            if let refusal = receipt.refusal { throw MatrixError.forbidden(refusal) }
+        } catch let error as MissingFoundation {
+            throw MatrixError.forbidden(error.description)
         }
     }
 

@@ -65,9 +65,6 @@ package actor Backfill: RoomPast {
 
     /// The servers in the room, those with most members first: they are likeliest to be there and to have been for long.
     private func candidates(_ room: Room) -> [ServerName] {
-        let snapshot = room.current
-        return snapshot.servers.filter { $0.key != client.serverName }
-            .sorted { ($0.value, $1.key.string) > ($1.value, $0.key.string) }
-            .prefix(Self.serverLimit).map(\.key)
+        Array(room.current.servers(limit: Self.serverLimit + 1).filter { $0 != client.serverName }.prefix(Self.serverLimit))
     }
 }

@@ -11,14 +11,14 @@ package final class DeviceListService: Sendable {
     private let database: any Database
     private let journal: Journal
     private let rooms: RoomRegistry
-    private let serverName: ServerName
+    private let sharedRooms: SharedRooms
     private let window: Mutex<DeviceListWindow>
 
     package init(database: any Database, journal: Journal, rooms: RoomRegistry, serverName: ServerName, windowLimit: Int = 10_000) {
         self.database = database
         self.journal = journal
         self.rooms = rooms
-        self.serverName = serverName
+        sharedRooms = SharedRooms(database: database, serverName: serverName)
         window = Mutex(DeviceListWindow(startingAt: journal.position, limit: windowLimit))
     }
 
@@ -96,7 +96,7 @@ package final class DeviceListService: Sendable {
         let signed = Set(devices.lazy.filter { $0.viewer != nil }.map(\.user))
         var others = Set(devices.lazy.filter { $0.viewer == nil }.map(\.user)).subtracting(changed)
         if others.remove(viewer) != nil { changed.insert(viewer) }
-        let sharing = try await usersSharingRoom(with: viewer, among: others.union(gone))
+        let sharing = try await sharedRooms.companions(of: viewer, among: others.union(gone))
         changed.formUnion(others.intersection(sharing))
         let left = gone.subtracting(sharing).subtracting(changed)
         changed.formUnion(signed.subtracting(left))
@@ -113,32 +113,6 @@ package final class DeviceListService: Sendable {
 
     private func isJoined(_ user: UserID, to room: RoomID) async throws -> Bool {
         try await rooms.room(room)?.current.membership(of: user) == .join
-    }
-
-    /// Those of `candidates` who are joined to a room that `viewer` is joined to.
-    private func usersSharingRoom(with viewer: UserID, among candidates: Set<UserID>) async throws -> Set<UserID> {
-        if candidates.isEmpty { return [] }
-        let local = candidates.filter { $0.belongs(to: serverName) }
-        var remote = candidates.subtracting(local)
-        var sharing: Set<UserID> = []
-        if !local.isEmpty {
-            sharing = Set(
-                try await database.read { connection in
-                    try DeviceListStore.sharingRoom(with: viewer, among: Array(local), on: connection)
-                })
-        }
-        guard !remote.isEmpty else { return sharing }
-        // Where users of other servers are, only the rooms know.
-        let joined = try await database.read { connection in
-            try MembershipStore.rooms(of: viewer, on: connection).filter { $0.membership == .join }.map(\.room)
-        }
-        for room in joined where !remote.isEmpty {
-            guard let snapshot = try await rooms.room(room)?.current else { continue }
-            let here = remote.filter { snapshot.membership(of: $0) == .join }
-            sharing.formUnion(here)
-            remote.subtract(here)
-        }
-        return sharing
     }
 }
 

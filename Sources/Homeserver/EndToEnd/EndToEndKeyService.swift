@@ -72,11 +72,11 @@ package final class EndToEndKeyService: Sendable {
 
     // MARK: Query
 
-    /// The identity keys of users' devices, and the cross-signing keys of the users, with the signatures that `viewer` may see.
+    /// The identity keys of the devices of this server's users, and their cross-signing keys, with the signatures that `viewer` may see.
+    /// Users of other servers are passed over: `KeyDirectory` knows of them.
     package func query(_ query: KeyQuery, by viewer: UserID) async throws -> KeyQueryAnswer {
         let local = query.users.filter { $0.user.belongs(to: serverName) }
-        let failures = unreachable(query.users.lazy.map(\.user))
-        guard !local.isEmpty else { return KeyQueryAnswer(users: [], crossSigningKeys: [], failures: failures) }
+        guard !local.isEmpty else { return KeyQueryAnswer(users: [], crossSigningKeys: [], failures: []) }
         let users = local.map(\.user)
         let (rows, keys, signatures) = try await database.read { connection in
             (
@@ -87,13 +87,13 @@ package final class EndToEndKeyService: Sendable {
         }
         return KeyQueryAnswer(
             users: KeyQueryAnswer.devices(rows, wanted: local),
-            crossSigningKeys: KeyQueryAnswer.showing(signatures, by: viewer, on: keys), failures: failures)
+            crossSigningKeys: KeyQueryAnswer.showing(signatures, by: viewer, on: keys), failures: [])
     }
 
     // MARK: Claim
 
     /// Hands out one key for each claim that can be met: the oldest one-time key, or the fallback key. A one-time key is never
-    /// handed out twice.
+    /// handed out twice. Users of other servers are passed over.
     package func claim(_ claims: [KeyClaim]) async throws -> KeyClaimAnswer {
         let local = claims.filter { $0.address.user.belongs(to: serverName) }
         var keys: [ClaimedKey] = []
@@ -110,7 +110,7 @@ package final class EndToEndKeyService: Sendable {
                 Change(position: position, kind: .oneTimeKeys(user: address.user, device: address.device))
             }
         }
-        return KeyClaimAnswer(keys: keys, failures: unreachable(claims.lazy.map(\.address.user)))
+        return KeyClaimAnswer(keys: keys, failures: [])
     }
 
     /// - Parameter claims: in order. Two transactions lock the rows in the same order, so that neither waits for the other in a circle.
@@ -150,14 +150,6 @@ package final class EndToEndKeyService: Sendable {
     /// The algorithms of a device's fallback keys that nobody was given yet.
     package func unusedFallbackKeyTypes(_ user: UserID, _ device: DeviceID) async throws -> [String] {
         try await keyCounts(of: DeviceAddress(user: user, device: device)).unusedFallbackTypes
-    }
-
-    // MARK: Other servers
-
-    /// The servers of users who are not ours. None can be asked: this server does not federate.
-    private func unreachable(_ users: some Sequence<UserID>) -> [(server: ServerName, reason: String)] {
-        Set(users.filter { !$0.belongs(to: serverName) }.map(\.server)).sorted()
-            .map { ($0, "This server does not federate") }
     }
 }
 

@@ -50,7 +50,7 @@ package struct ClaimedKey: Sendable {
 /// What came of a claim.
 package struct KeyClaimAnswer: Sendable {
     /// In the order of their devices.
-    package let keys: [ClaimedKey]
+    package internal(set) var keys: [ClaimedKey]
     /// The servers that could not be asked, with the reason.
-    package let failures: [(server: ServerName, reason: String)]
+    package internal(set) var failures: [(server: ServerName, reason: String)]
 }

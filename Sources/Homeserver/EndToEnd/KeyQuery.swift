@@ -35,7 +35,8 @@ package struct KeyQuery: Sendable {
 
 /// The keys that were found.
 package struct KeyQueryAnswer: Sendable {
-    /// Every local user that was asked for, also those without keys.
+    /// Every local user that was asked for, also those without keys, and users of other servers of whom something is known; in the order of
+    /// their ids.
     package let users: [(user: UserID, devices: ArraySlice<DeviceKeysRow>)]
     /// The cross-signing keys, with the signatures that may be seen.
     package let crossSigningKeys: [CrossSigningKeyRow]

@@ -101,7 +101,7 @@ package struct KeyUpload: Sendable {
     }
 
     /// Exactly one colon; neither part may hold U+0000, which no database stores, and both must fit into its index.
-    private static func split(_ name: ByteString) -> (algorithm: ByteString, id: ByteString)? {
+    static func split(_ name: ByteString) -> (algorithm: ByteString, id: ByteString)? {
         guard !name.string.utf8.contains(0), name.count <= KeyID.byteLimit else { return nil }
         let parts = name.string.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2 else { return nil }
@@ -109,7 +109,7 @@ package struct KeyUpload: Sendable {
     }
 
     /// A string, or an object with `key` and `signatures`.
-    private static func isKey(_ value: JSON) -> Bool {
+    static func isKey(_ value: JSON) -> Bool {
         if value.isString { return true }
         guard value.isObject, let key = value["key"], key.isString, let signatures = value["signatures"] else { return false }
         return SignedKeys.isSignatures(signatures)

@@ -25,28 +25,38 @@ package struct MembershipService: Sendable {
     }
 
     /// The room that an id or an alias names.
-    package func room(_ idOrAlias: String) async throws -> RoomID { try await membership.room(idOrAlias) }
+    package func room(_ idOrAlias: String) async throws -> (room: RoomID, servers: [ServerName]) {
+        try await membership.room(idOrAlias)
+    }
 
     /// Changes a membership.
     ///
-    /// - Parameter content: what the event says besides the membership.
+    /// - Parameters:
+    ///   - content: what the event says besides the membership.
+    ///   - servers: by which one comes into a room that this server is not in.
     /// - Returns: the event by which it is so now.
     /// - Throws: `M_LIMIT_EXCEEDED`, `M_GUEST_ACCESS_FORBIDDEN`, and what `RoomMembership.change` throws.
     @discardableResult
     package func change(
-        _ action: MembershipAction, of target: UserID, in room: RoomID, by requester: Requester, content: JSONObject = [:]
+        _ action: MembershipAction, of target: UserID, in room: RoomID, by requester: Requester, content: JSONObject = [:],
+        via servers: [ServerName] = []
     ) async throws -> EventID {
         // Guests may come and go.
         guard !requester.isGuest || action == .join || action == .leave else { throw MatrixError.guestForbidden }
         switch action {
-        case .join where try await rooms.room(room)?.current.membership(of: target) != .join:
-            try rateLimits.checkJoin(of: room, by: requester.user)
+        case .join:
+            let here = try await rooms.room(room)?.current
+            let isRemote = here?.isJoined(by: rooms.environment.serverName) != true
+            if isRemote || here?.membership(of: target) != .join {
+                try rateLimits.checkJoin(of: room, by: requester.user, isRemote: isRemote)
+            }
         case .invite:
             try rateLimits.checkInvite(of: target, to: room, by: requester.user)
         default: break
         }
         try rateLimits.check(.message, of: requester.user.text)
-        let id = try await membership.change(action, of: target, in: room, by: MembershipRequester(requester), content: content)
+        let id = try await membership.change(
+            action, of: target, in: room, by: MembershipRequester(requester), content: content, via: servers)
         if forgetsOnLeave, action.membership == .leave || action.membership == .ban { try await membership.forget(room, by: target) }
         return id
     }
@@ -59,14 +69,16 @@ package struct MembershipService: Sendable {
     /// Joins a room, by a third-party invite where the client has one.
     ///
     /// - Parameter signed: the `third_party_signed` of the request.
-    package func join(_ room: RoomID, by requester: Requester, content: JSONObject, signed: JSON?) async throws {
+    package func join(
+        _ room: RoomID, by requester: Requester, content: JSONObject, signed: JSON?, via servers: [ServerName] = []
+    ) async throws {
         if let signed {
             guard let sender = signed["sender"]?.string.flatMap({ UserID(valid: $0) }) else {
                 throw MatrixError.badJSON("third_party_signed needs a sender")
             }
             try await accept(signed, by: sender, of: requester.user, in: room)
         }
-        try await change(.join, of: requester.user, in: room, by: requester, content: content)
+        try await change(.join, of: requester.user, in: room, by: requester, content: content, via: servers)
     }
 
     /// - Throws: `M_UNKNOWN` for a user who is still in the room.

@@ -14,12 +14,14 @@ package struct PresenceBoard {
         package var syncOnline: Int64 = 30 * 1000
         /// Since the last activity until a user no longer counts as active just now.
         package var activeGranularity: Int64 = 60 * 1000
+        /// Without a word of a user's server until the user of another server counts as gone.
+        package var remoteSilence: Int64 = 30 * 60 * 1000
 
         package init() {}
     }
 
     /// One device of a user, or all that act without one.
-    fileprivate struct Device {
+    struct Device {
         var state: PresenceState
         var lastActive: Int64
         var lastSync: Int64 = 0
@@ -27,9 +29,12 @@ package struct PresenceBoard {
         var openSyncs = 0
     }
 
-    fileprivate struct Entry {
+    struct Entry {
         var presence: UserPresence
+        /// Of a user of this server.
         var devices: [DeviceID?: Device] = [:]
+        /// When the server of another server's user told of the user last; nil for ours.
+        var heardAt: Int64?
         /// When the clock may change something; a check at that time is in the queue.
         var checkAt: Int64?
         /// When anything happened last.
@@ -131,6 +136,10 @@ package struct PresenceBoard {
             users[user]?.checkAt = nil
             let timings = timings
             let isNews = update(user, now: now, touches: false) { entry in
+                if let heardAt = entry.heardAt {
+                    if now >= heardAt + timings.remoteSilence { entry.presence.state = .offline }
+                    return
+                }
                 for (id, device) in entry.devices {
                     if device.openSyncs == 0, now >= max(device.lastSync, device.lastActive) + timings.syncOnline {
                         entry.devices[id] = nil
@@ -154,12 +163,14 @@ package struct PresenceBoard {
         unsaved.insert(user)
     }
 
-    private mutating func update(_ user: UserID, now: Int64, touches: Bool = true, _ change: (inout Entry) -> Void) -> Bool {
+    mutating func update(_ user: UserID, now: Int64, touches: Bool = true, _ change: (inout Entry) -> Void) -> Bool {
         var entry = users[user] ?? Entry(presence: UserPresence(), touched: now)
         let before = entry.presence
         change(&entry)
-        entry.presence.isCurrentlyActive =
-            entry.presence.state == .online && now - entry.presence.lastActive.milliseconds < timings.activeGranularity
+        // What another server says of its users stands until it says something else.
+        let isActive = entry.heardAt != nil
+            ? entry.presence.isCurrentlyActive : now - entry.presence.lastActive.milliseconds < timings.activeGranularity
+        entry.presence.isCurrentlyActive = entry.presence.state == .online && isActive
         if touches { entry.touched = now }
         users[user] = entry
         schedule(user)
@@ -173,11 +184,15 @@ package struct PresenceBoard {
         guard let entry = users[user] else { return }
         var due: Int64?
         func consider(_ time: Int64) { due = min(due ?? .max, time) }
+        if let heardAt = entry.heardAt {
+            if entry.presence.state != .offline { consider(heardAt + timings.remoteSilence) }
+        } else if entry.presence.isCurrentlyActive {
+            consider(entry.presence.lastActive.milliseconds + timings.activeGranularity)
+        }
         for device in entry.devices.values {
             if device.openSyncs == 0 { consider(max(device.lastSync, device.lastActive) + timings.syncOnline) }
             if device.state == .online { consider(device.lastActive + timings.idle) }
         }
-        if entry.presence.isCurrentlyActive { consider(entry.presence.lastActive.milliseconds + timings.activeGranularity) }
         guard let due, due < entry.checkAt ?? .max else { return }
         users[user]?.checkAt = due
         _ = checks.insert(user, deadline: due)
@@ -195,6 +210,13 @@ package struct PresenceBoard {
                 presence.state == .online && now - presence.lastActive.milliseconds < timings.activeGranularity
         }
         users[user] = entry
+        schedule(user)
+    }
+
+    /// The same for a user of another server, of whom it is as if their server had told of them just now.
+    package mutating func restoreRemote(_ user: UserID, _ presence: UserPresence, now: Int64) {
+        guard users[user] == nil else { return }
+        users[user] = Entry(presence: presence, heardAt: now, touched: now)
         schedule(user)
     }
 

@@ -1,4 +1,4 @@
-// Presence of the users of this server. Client-Server API §Presence.
+// Presence: what clients do, and who is told. Client-Server API §Presence.
 
 import Logging
 import MatrixCore
@@ -21,9 +21,9 @@ package final class PresenceService: Sendable {
     private let journal: Journal
     private let serverName: ServerName
     private let logger: Logger
-    private let now: @Sendable () -> Timestamp
+    let now: @Sendable () -> Timestamp
     private let tick: Duration
-    private let board: Mutex<PresenceBoard>
+    let board: Mutex<PresenceBoard>
 
     private static let saveInterval: Int64 = 60_000
     /// How long a status message may be, in UTF-8 bytes.
@@ -109,7 +109,7 @@ package final class PresenceService: Sendable {
     }
 
     /// Tells the readers. The board knows the position before any of them hears of it.
-    private func publish(_ user: UserID) async {
+    func publish(_ user: UserID) async {
         await journal.publishTransient { [self] position in
             board.withLock { $0.notePublished(user, at: position) }
             return Change(position: position, kind: .presence(user: user))
@@ -154,9 +154,16 @@ package final class PresenceService: Sendable {
     /// Those of `candidates` who share a room with `viewer`, by the database.
     package func sharingRoom(with viewer: UserID, among candidates: [UserID]) async throws -> [UserID] {
         guard !candidates.isEmpty else { return [] }
-        let excluded = excludedRooms
+        let (excluded, name) = (excludedRooms, serverName)
+        let local = candidates.filter { $0.belongs(to: name) }
+        let remote = local.count == candidates.count ? [] : candidates.filter { !$0.belongs(to: name) }
         return try await database.read { connection in
-            try PresenceStore.sharingRoom(with: viewer, among: candidates, except: excluded, on: connection)
+            var sharing: [UserID] = []
+            if !local.isEmpty { sharing += try PresenceStore.sharingRoom(with: viewer, among: local, except: excluded, on: connection) }
+            if !remote.isEmpty {
+                sharing += try SharedRoomStore.companionsLately(of: viewer, among: remote, except: excluded, on: connection)
+            }
+            return sharing
         }
     }
 
@@ -177,7 +184,13 @@ package final class PresenceService: Sendable {
         let rows = try await database.read { try PresenceStore.present(on: $0) }
         let time = now().milliseconds
         board.withLock { board in
-            for row in rows { board.restore(row.user, UserPresence(row), now: time) }
+            for row in rows {
+                if row.user.belongs(to: serverName) {
+                    board.restore(row.user, UserPresence(row), now: time)
+                } else {
+                    board.restoreRemote(row.user, UserPresence(row), now: time)
+                }
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-// Profiles of the local users. Client-Server API §Profiles.
+// Profiles. Client-Server API §Profiles.
 
 import MatrixCore
 import Persistence
@@ -10,22 +10,27 @@ package struct ProfileService: Sendable {
     private let membership: RoomMembership
     private let serverName: ServerName
     private let mayChange: @Sendable (ByteString) -> Bool
+    private let remote: RemoteProfiles?
 
-    /// - Parameter mayChange: whether people may change a field once it is set; administrators may always.
+    /// - Parameters:
+    ///   - mayChange: whether people may change a field once it is set; administrators may always.
+    ///   - remote: the profiles of other servers' users; nil: they have none.
     package init(
         database: any Database, membership: RoomMembership, serverName: ServerName,
-        mayChange: @escaping @Sendable (_ field: ByteString) -> Bool = { _ in true }
+        mayChange: @escaping @Sendable (_ field: ByteString) -> Bool = { _ in true }, remote: RemoteProfiles? = nil
     ) {
+        self.remote = remote
         self.database = database
         self.membership = membership
         self.serverName = serverName
         self.mayChange = mayChange
     }
 
-    /// The profile of a user as a JSON object.
+    /// The profile of a user of this or another server as a JSON object.
     ///
-    /// - Throws: `M_NOT_FOUND` where there is none.
+    /// - Throws: `M_NOT_FOUND` where there is none; what another server refuses; 502 where it cannot be asked.
     package func profile(of user: UserID) async throws -> [UInt8] {
+        if let remote, !user.belongs(to: serverName) { return try await remote.profile(of: user).json }
         let fields = try await fields(of: user)
         guard !fields.isEmpty else { throw Self.notFound }
         var writer = JSONWriter()
@@ -37,10 +42,15 @@ package struct ProfileService: Sendable {
 
     /// One field's value as JSON; nil for a name or picture that the user has not set.
     ///
-    /// - Throws: `M_NOT_FOUND` for an unknown user, and for another field that is not set.
+    /// - Throws: `M_NOT_FOUND` for an unknown user, and for another field that is not set; what another server refuses.
     package func value(of field: ByteString, of user: UserID) async throws -> [UInt8]? {
-        guard user.belongs(to: serverName) else { throw Self.notFound }
         let mayBeUnset = field == ProfileField.displayName || field == ProfileField.avatarURL
+        guard user.belongs(to: serverName) else {
+            guard let remote else { throw Self.notFound }
+            if let value = try await remote.profile(of: user).fields[field] { return value.canonicalBytes }
+            guard mayBeUnset else { throw Self.notFound }
+            return nil
+        }
         return try await database.read { connection in
             if let value = try ProfileStore.field(field, of: user, on: connection) { return value }
             guard mayBeUnset, try AccountStore.exists(user, on: connection) else { throw Self.notFound }

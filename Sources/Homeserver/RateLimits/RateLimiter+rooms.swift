@@ -27,8 +27,9 @@ extension RateLimiter {
         try check(.invitesPerIssuer, of: user.text)
     }
 
-    package func checkJoin(of room: RoomID, by user: UserID) throws(MatrixError) {
-        try check(.joinsLocal, of: user.text)
+    /// - Parameter isRemote: another server is asked for the room.
+    package func checkJoin(of room: RoomID, by user: UserID, isRemote: Bool) throws(MatrixError) {
+        try check(isRemote ? .joinsRemote : .joinsLocal, of: user.text)
         try check(.joinsPerRoom, of: room.text)
     }
 }

@@ -14,14 +14,14 @@ package final class ReceiptService: Sendable {
     }
 
     /// One receipt of one room.
-    private struct Slot: Hashable {
+    struct Slot: Hashable {
         let room: RoomNID
         let key: ReceiptKey
     }
 
     private let database: any Database
     private let journal: Journal
-    private let events: EventReader
+    let events: EventReader
     private let history: RoomHistory
     private let observer: (any ReceiptObserver)?
     private let state: Mutex<State>
@@ -61,7 +61,11 @@ package final class ReceiptService: Sendable {
         }
         let key = ReceiptKey(user: user, type: type.name, thread: thread ?? "")
         let mark = ReceiptMark(event: event.id, eventPosition: event.position, time: .now)
-        let slot = Slot(room: view.snapshot.nid, key: key)
+        try await advance(Slot(room: view.snapshot.nid, key: key), in: room, to: mark)
+    }
+
+    /// Moves a receipt, if only forward.
+    func advance(_ slot: Slot, in room: RoomID, to mark: ReceiptMark) async throws {
         try await moves.run(slot) {
             if let current = try await position(of: slot), current >= mark.eventPosition { return }
             try await move(slot, in: room, to: mark)

@@ -16,6 +16,8 @@ struct DirectoryChanges: Sendable {
     struct Members: Sendable {
         let room: RoomID
         var users: Set<UserID> = []
+        /// When a user of this server came or went first; nil where none did.
+        var firstLocalMove: StreamPosition?
     }
 
     private let serverName: ServerName
@@ -43,6 +45,9 @@ struct DirectoryChanges: Sendable {
         if event.membership == .join, !user.belongs(to: serverName) { profiles[user] = event }
         guard (event.membership == .join) != (event.previousMembership == .join) else { return }
         members[event.roomNID, default: Members(room: event.roomID)].users.insert(user)
+        if user.belongs(to: serverName), members[event.roomNID]?.firstLocalMove == nil {
+            members[event.roomNID]?.firstLocalMove = event.position
+        }
     }
 
     /// The types of state that show in a directory.

@@ -54,15 +54,27 @@ package struct DirectoryIndex: CommitHandler {
             for (nid, members) in taken.members {
                 let room = found[nid]
                 if let room { try RoomSummaryStore.setJoinedMembers(Int64(room.joinedCount), of: nid, on: connection) }
-                for user in members.users {
-                    if room?.membership(of: user) == .join {
-                        try JoinedMemberStore.insert(user, nid, on: connection)
-                    } else {
-                        try JoinedMemberStore.delete(user, nid, on: connection)
-                    }
-                }
+                try Self.write(members, of: nid, room, on: connection)
             }
             for entry in entries { try entry.write(on: connection) }
+        }
+    }
+
+    private static func write(
+        _ members: DirectoryChanges.Members, of nid: RoomNID, _ room: RoomSnapshot?, on connection: any SQLConnection
+    ) throws {
+        // Where this server has just come into a room that others were in, no event told of them.
+        if let room, let first = members.firstLocalMove, room.joinedCount > members.users.count,
+            try !SharedRoomStore.isLocal(nid, sinceBefore: first, on: connection)
+        {
+            return try SharedRoomStore.takeMembers(of: nid, on: connection)
+        }
+        for user in members.users {
+            if room?.membership(of: user) == .join {
+                try JoinedMemberStore.insert(user, nid, on: connection)
+            } else {
+                try JoinedMemberStore.delete(user, nid, on: connection)
+            }
         }
     }
 }

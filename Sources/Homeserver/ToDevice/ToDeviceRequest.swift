@@ -12,6 +12,12 @@ package struct ToDeviceRequest: Sendable {
         /// The content for all other devices, sent to the device `*`.
         package let contentForAll: [UInt8]?
 
+        init(user: UserID, contents: [DeviceID: [UInt8]], contentForAll: [UInt8]?) {
+            self.user = user
+            self.contents = contents
+            self.contentForAll = contentForAll
+        }
+
         /// The content for a device; nil: the device gets nothing.
         package func content(for device: DeviceID) -> [UInt8]? { contents[device] ?? contentForAll }
     }

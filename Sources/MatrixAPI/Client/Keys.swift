@@ -31,7 +31,9 @@ enum KeyRoutes {
     }
 
     private static func query(_ context: APIContext) async throws -> APIResponse {
-        let answer = try await context.homeserver.keys.query(KeyQuery(context.body()), by: context.requester.user)
+        let body = try context.body()
+        let answer = try await context.homeserver.keyDirectory.query(
+            KeyQuery(body), by: context.requester.user, timeout: KeyDirectory.timeout(body.optionalInt("timeout")))
         let size = answer.users.reduce(1024) { size, user in
             user.devices.reduce(size + 160) { $0 + $1.json.count + 96 }
         }
@@ -71,7 +73,9 @@ enum KeyRoutes {
     }
 
     private static func claim(_ context: APIContext) async throws -> APIResponse {
-        let answer = try await context.homeserver.keys.claim(KeyClaim.claims(in: context.body()))
+        let body = try context.body()
+        let answer = try await context.homeserver.keyDirectory.claim(
+            KeyClaim.claims(in: body), timeout: KeyDirectory.timeout(body.optionalInt("timeout")))
         return .object(capacity: 4096) { writer in
             write(answer.keys, to: &writer)
             write(answer.failures, to: &writer)

@@ -12,14 +12,16 @@ enum ProfileRoutes {
     ]
 
     private static func profile(_ context: APIContext) async throws -> APIResponse {
-        try checkMayRead(context)
-        return .json(bytes: try await context.homeserver.profiles.profile(of: context.userID("userId")))
+        let user = try context.userID("userId")
+        try await checkMayRead(user, context)
+        return .json(bytes: try await context.homeserver.profiles.profile(of: user))
     }
 
     private static func field(_ context: APIContext) async throws -> APIResponse {
-        try checkMayRead(context)
+        let user = try context.userID("userId")
+        try await checkMayRead(user, context)
         let field = try ProfileField.name(context.parameter("keyName"))
-        let value = try await context.homeserver.profiles.value(of: field, of: context.userID("userId"))
+        let value = try await context.homeserver.profiles.value(of: field, of: user)
         // Clients ask for the picture of everyone they meet: that there is none is no error, as with Synapse.
         return .object { if let value { $0.member(field.string, raw: value) } }
     }
@@ -48,7 +50,15 @@ enum ProfileRoutes {
         guard !requester.isGuest || field == ProfileField.displayName else { throw .guestForbidden }
     }
 
-    private static func checkMayRead(_ context: APIContext) throws(MatrixError) {
-        if context.homeserver.configuration.requireAuthForProfileRequests { _ = try context.requester }
+    /// `require_auth_for_profile_requests` and `limit_profile_requests_to_users_who_share_rooms`.
+    private static func checkMayRead(_ user: UserID, _ context: APIContext) async throws {
+        let configuration = context.homeserver.configuration
+        if configuration.requireAuthForProfileRequests { _ = try context.requester }
+        guard configuration.limitProfileRequestsToUsersWhoShareRooms, let reader = context.optionalRequester?.user, reader != user else {
+            return
+        }
+        guard try await !context.homeserver.sharedRooms.companions(of: reader, among: [user]).isEmpty else {
+            throw MatrixError.forbidden("Profile isn't available")
+        }
     }
 }

@@ -24,7 +24,8 @@ enum RoomMembershipRoutes {
         let body = try context.optionalBody()
         var content = JSONObject(body)
         content["third_party_signed"] = nil
-        return try await join(try await room(context), body, content, context)
+        let (room, servers) = try await room(context)
+        return try await join(room, body, content, context, via: servers)
     }
 
     private static func join(_ context: APIContext) async throws -> APIResponse {
@@ -32,17 +33,20 @@ enum RoomMembershipRoutes {
         return try await join(try context.roomID("roomId"), body, try reason(body), context)
     }
 
-    private static func join(_ room: RoomID, _ body: JSON, _ content: JSONObject, _ context: APIContext) async throws -> APIResponse {
+    private static func join(
+        _ room: RoomID, _ body: JSON, _ content: JSONObject, _ context: APIContext, via servers: [ServerName] = []
+    ) async throws -> APIResponse {
         try await context.homeserver.memberships.join(
-            room, by: try context.requester, content: content, signed: try body.optionalObject("third_party_signed"))
+            room, by: try context.requester, content: content, signed: try body.optionalObject("third_party_signed"),
+            via: servers)
         return .object { $0.member("room_id", room) }
     }
 
     private static func knock(_ context: APIContext) async throws -> APIResponse {
         let requester = try context.requester
-        let room = try await room(context)
+        let (room, servers) = try await room(context)
         try await context.homeserver.memberships.change(
-            .knock, of: requester.user, in: room, by: requester, content: try reason(try context.optionalBody()))
+            .knock, of: requester.user, in: room, by: requester, content: try reason(try context.optionalBody()), via: servers)
         return .object { $0.member("room_id", room) }
     }
 
@@ -88,9 +92,16 @@ enum RoomMembershipRoutes {
 
     // MARK: Steps
 
-    private static func room(_ context: APIContext) async throws -> RoomID {
-        try await context.homeserver.memberships.room(try context.parameter("roomIdOrAlias"))
+    /// The room, and the servers by which one comes there: those that the client names first.
+    private static func room(_ context: APIContext) async throws -> (RoomID, [ServerName]) {
+        let (room, servers) = try await context.homeserver.memberships.room(try context.parameter("roomIdOrAlias"))
+        // `server_name` is what `via` was called before version 1.12 of the specification.
+        let named = (context.queryAll("via") + context.queryAll("server_name")).prefix(serverLimit).compactMap { ServerName(valid: $0) }
+        return (room, named + servers)
     }
+
+    /// How many servers a client may name.
+    private static let serverLimit = 50
 
     private static func reason(_ body: JSON) throws(MatrixError) -> JSONObject {
         guard let reason = try body.optionalString("reason") else { return [:] }

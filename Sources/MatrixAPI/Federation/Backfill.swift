@@ -18,7 +18,7 @@ enum BackfillRoutes {
         guard !start.isEmpty else { throw MatrixError.missingParam("Missing query parameter v") }
         guard let limit = try context.queryInt("limit") else { throw MatrixError.missingParam("Missing query parameter limit") }
         guard limit > 0 else { throw MatrixError.invalidParam("Query parameter limit must be positive") }
-        let served = context.homeserver.served
+        let served = context.homeserver.federatedRooms.served
         return context.transaction(
             try await served.events(
                 upTo: start, in: context.servedRoom, limit: Int(min(limit, Int64(ServedRooms.backfillLimit)))))
@@ -32,7 +32,7 @@ enum BackfillRoutes {
             earliest: try (body.optionalStrings("earliest_events") ?? []).map { EventID(trusted: $0) },
             latest: try events(body.optionalStrings("latest_events") ?? [], named: "latest_events"),
             limit: Int(min(limit, Int64(ServedRooms.missingEventsLimit))), minimumDepth: try body.optionalInt("min_depth") ?? 0)
-        let events = try await context.homeserver.served.missingEvents(request, in: context.servedRoom)
+        let events = try await context.homeserver.federatedRooms.served.missingEvents(request, in: context.servedRoom)
         return .object(capacity: events.reduce(64) { $0 + $1.count + 1 }) { body in
             body.member("events", array: { list in for event in events { list.raw(event) } })
         }

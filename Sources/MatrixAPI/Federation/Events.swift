@@ -15,23 +15,23 @@ enum FederationEventRoutes {
     ]
 
     private static func event(_ context: APIContext) async throws -> APIResponse {
-        let event = try await context.homeserver.served.event(context.eventID("eventId"), for: context.origin)
+        let event = try await context.homeserver.federatedRooms.served.event(context.eventID("eventId"), for: context.origin)
         return context.transaction([event])
     }
 
     private static func state(_ context: APIContext) async throws -> APIResponse {
         let event: EventID = try context.identifierQuery("event_id")
-        return .json(bytes: try await context.homeserver.served.state(before: event, in: context.servedRoom))
+        return .json(bytes: try await context.homeserver.federatedRooms.served.state(before: event, in: context.servedRoom))
     }
 
     private static func stateIDs(_ context: APIContext) async throws -> APIResponse {
         let event: EventID = try context.identifierQuery("event_id")
-        return .json(bytes: try await context.homeserver.served.stateIDs(before: event, in: context.servedRoom))
+        return .json(bytes: try await context.homeserver.federatedRooms.served.stateIDs(before: event, in: context.servedRoom))
     }
 
     /// Server-Server API §Retrieve event auth chain.
     private static func authChain(_ context: APIContext) async throws -> APIResponse {
-        .json(bytes: try await context.homeserver.served.authChain(of: context.eventID("eventId"), in: context.servedRoom))
+        .json(bytes: try await context.homeserver.federatedRooms.served.authChain(of: context.eventID("eventId"), in: context.servedRoom))
     }
 
     private static func timestampToEvent(_ context: APIContext) async throws -> APIResponse {
@@ -40,7 +40,7 @@ enum FederationEventRoutes {
         guard direction == "f" || direction == "b" else {
             throw MatrixError.invalidParam("Query parameter dir must be one of [\"f\", \"b\"]")
         }
-        let found = try await context.homeserver.served.event(
+        let found = try await context.homeserver.federatedRooms.served.event(
             nearest: Timestamp(milliseconds: time), isBackwards: direction == "b", in: context.servedRoom)
         return .object { body in
             body.member("event_id", found.id)
@@ -52,7 +52,7 @@ enum FederationEventRoutes {
 extension APIContext {
     /// The room of the path, for a server that takes part in it.
     var servedRoom: ServedRoom {
-        get async throws { try await homeserver.served.joined(roomID("roomId"), by: origin) }
+        get async throws { try await homeserver.federatedRooms.served.joined(roomID("roomId"), by: origin) }
     }
 
     /// Events as a transaction holds them.

@@ -7,20 +7,14 @@ import MatrixCore
 
 enum MembershipHandshakeRoutes {
     static let table: [Route] = [
-        federation(.put, "v2", "/send_join/{roomId}/{eventId}", sendJoin),
-        federation(.put, "v1", "/send_join/{roomId}/{eventId}", sendJoinInFirstForm),
-        federation(.put, "v2", "/send_leave/{roomId}/{eventId}", sendLeave),
-        federation(.put, "v1", "/send_leave/{roomId}/{eventId}", sendLeaveInFirstForm),
-        federation(.put, "v1", "/send_knock/{roomId}/{eventId}", sendKnock),
-        federation(.put, "v2", "/invite/{roomId}/{eventId}", invite),
-        federation(.put, "v1", "/invite/{roomId}/{eventId}", inviteInFirstForm),
+        .federation(.put, "/send_join/{roomId}/{eventId}", version: "v2", sendJoin),
+        .federation(.put, "/send_join/{roomId}/{eventId}", version: "v1", sendJoinInFirstForm),
+        .federation(.put, "/send_leave/{roomId}/{eventId}", version: "v2", sendLeave),
+        .federation(.put, "/send_leave/{roomId}/{eventId}", version: "v1", sendLeaveInFirstForm),
+        .federation(.put, "/send_knock/{roomId}/{eventId}", version: "v1", sendKnock),
+        .federation(.put, "/invite/{roomId}/{eventId}", version: "v2", invite),
+        .federation(.put, "/invite/{roomId}/{eventId}", version: "v1", inviteInFirstForm),
     ]
-
-    private static func federation(
-        _ method: HTTPMethod, _ version: String, _ path: String, _ handle: @escaping Route.Handler
-    ) -> Route {
-        Route(method, templates: ["/_matrix/federation/\(version)\(path)"], access: .federation, resource: .federation, handle)
-    }
 
     // MARK: Joining, leaving, knocking
 
@@ -37,21 +31,21 @@ enum MembershipHandshakeRoutes {
     private static func join(_ context: APIContext, omitsMembers: Bool) async throws -> [UInt8] {
         let request = try request(context)
         try context.homeserver.rateLimits.check(.joinsPerRoom, of: request.room.text)
-        return try await context.homeserver.handshakes.join(request, omitsMembers: omitsMembers)
+        return try await context.homeserver.federatedRooms.handshakes.join(request, omitsMembers: omitsMembers)
     }
 
     private static func sendLeave(_ context: APIContext) async throws -> APIResponse {
-        try await context.homeserver.handshakes.leave(request(context))
+        try await context.homeserver.federatedRooms.handshakes.leave(request(context))
         return .empty
     }
 
     private static func sendLeaveInFirstForm(_ context: APIContext) async throws -> APIResponse {
-        try await context.homeserver.handshakes.leave(request(context))
+        try await context.homeserver.federatedRooms.handshakes.leave(request(context))
         return .json(bytes: Array("[200,{}]".utf8))
     }
 
     private static func sendKnock(_ context: APIContext) async throws -> APIResponse {
-        let state = try await context.homeserver.handshakes.knock(request(context))
+        let state = try await context.homeserver.federatedRooms.handshakes.knock(request(context))
         return .object { $0.member("knock_room_state", array: { list in for event in state { list.raw(event) } }) }
     }
 
@@ -87,7 +81,7 @@ enum MembershipHandshakeRoutes {
             try homeserver.rateLimits.check(.invitesPerRoom, of: room.text)
             try homeserver.rateLimits.check(.invitesPerUser, of: ByteString(target))
         }
-        return try await homeserver.invites.accept(
+        return try await homeserver.federatedRooms.invites.accept(
             event, id: context.eventID("eventId"), room: room, version: version, strippedState: strippedState, from: context.origin)
     }
 }

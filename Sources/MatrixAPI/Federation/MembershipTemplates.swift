@@ -20,13 +20,13 @@ enum MembershipTemplateRoutes {
         let room = try context.roomID("roomId")
         try context.homeserver.rateLimits.check(.joinsPerRoom, of: room.text, isCounted: false)
         return response(
-            try await context.homeserver.served.joinTemplate(
+            try await context.homeserver.federatedRooms.served.joinTemplate(
                 for: context.userID("userId"), in: room, versions: versions.isEmpty ? firstVersions : versions, origin: context.origin))
     }
 
     private static func makeLeave(_ context: APIContext) async throws -> APIResponse {
         response(
-            try await context.homeserver.served.leaveTemplate(
+            try await context.homeserver.federatedRooms.served.leaveTemplate(
                 for: context.userID("userId"), in: context.roomID("roomId"), origin: context.origin))
     }
 
@@ -34,7 +34,7 @@ enum MembershipTemplateRoutes {
         let versions = context.queryAll("ver")
         guard !versions.isEmpty else { throw MatrixError.missingParam("Missing query parameter ver") }
         return response(
-            try await context.homeserver.served.knockTemplate(
+            try await context.homeserver.federatedRooms.served.knockTemplate(
                 for: context.userID("userId"), in: context.roomID("roomId"), versions: versions, origin: context.origin))
     }
 

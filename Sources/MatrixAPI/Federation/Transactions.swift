@@ -5,7 +5,10 @@ import Homeserver
 import MatrixCore
 
 enum TransactionRoutes {
-    static let table: [Route] = [.federation(.put, "/send/{txnId}", send)]
+    static let table: [Route] = [.federation(.put, "/send/{txnId}", bodyLimit: bodyLimit, send)]
+
+    /// Fifty of the longest events with what is in `unsigned`, and a hundred EDUs.
+    private static let bodyLimit = 200 * Event.byteLimit
 
     private static func send(_ context: APIContext) async throws -> APIResponse {
         .json(

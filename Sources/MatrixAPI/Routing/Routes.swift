@@ -55,5 +55,7 @@ package enum Routes {
         ThirdPartyRoutes.table,
         VoIPRoutes.table,
         WellKnownRoutes.table,
+        MembershipHandshakeRoutes.table,
+        TransactionRoutes.table,
     ].flatMap { $0 }
 }

@@ -21,5 +21,6 @@ package enum Migrations {
         .dehydratedDevices,
         .federation,
         .remoteRooms,
+        .remoteDevices,
     ]
 }

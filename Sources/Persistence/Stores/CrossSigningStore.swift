@@ -14,7 +14,7 @@ package enum CrossSigningUsage: String, Sendable, Hashable, CaseIterable {
 }
 
 /// One row of `cross_signing_keys`.
-package struct CrossSigningKeyRow: Sendable {
+package struct CrossSigningKeyRow: Sendable, Hashable {
     package let user: UserID
     package let usage: CrossSigningUsage
     /// In unpadded Base64.
@@ -99,6 +99,13 @@ package enum CrossSigningStore {
         try connection.enqueue(
             "UPDATE cross_signing_keys SET json = $3 WHERE user_id = $1 AND usage = $2",
             [.text(user.string), .text(usage.rawValue), .blob(json)])
+    }
+
+    /// Takes a user's keys of these usages away.
+    package static func delete(_ usages: [CrossSigningUsage], of user: UserID, on connection: any SQLConnection) throws {
+        guard !usages.isEmpty else { return }
+        try connection.enqueue(
+            "DELETE FROM cross_signing_keys WHERE user_id = $1 AND {usage IN $2}", [.text(user.string), .texts(usages.map(\.rawValue))])
     }
 
     /// Whether a cross-signing key of the user has this name, which no device may have then.

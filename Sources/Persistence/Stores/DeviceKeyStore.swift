@@ -3,7 +3,7 @@
 import MatrixCore
 
 /// The identity keys of one device, and the name its owner gave it.
-package struct DeviceKeysRow: Sendable {
+package struct DeviceKeysRow: Sendable, Hashable {
     package let user: UserID
     package let device: DeviceID
     package let displayName: String?
@@ -11,11 +11,17 @@ package struct DeviceKeysRow: Sendable {
     /// key added.
     package let json: [UInt8]
 
-    fileprivate init(_ row: SQLRow) {
-        user = UserID(trusted: row.text(0))
-        device = DeviceID(trusted: row.text(1))
-        displayName = row.optionalText(2)
-        json = row.blob(3)
+    package init(user: UserID, device: DeviceID, displayName: String?, json: [UInt8]) {
+        self.user = user
+        self.device = device
+        self.displayName = displayName
+        self.json = json
+    }
+
+    /// A row of `user_id`, `device_id`, `display_name`, `json`.
+    init(_ row: SQLRow) {
+        self.init(
+            user: UserID(trusted: row.text(0)), device: DeviceID(trusted: row.text(1)), displayName: row.optionalText(2), json: row.blob(3))
     }
 }
 

@@ -42,6 +42,14 @@ package enum DeviceListStore {
             [.int(position.value), .text(user.string), .optional(viewer?.string)])
     }
 
+    /// The same for everyone, and the earlier changes of the user are forgotten: who asks from before them finds this one.
+    package static func replace(_ user: UserID, position: StreamPosition, on connection: any SQLConnection) throws {
+        try connection.enqueue(
+            "DELETE FROM device_list_changes WHERE user_id = $1 AND viewer_id IS NULL AND position < $2",
+            [.text(user.string), .int(position.value)])
+        try insert(user, position: position, on: connection)
+    }
+
     /// When something about a user's devices changed last; nil: never.
     package static func lastChange(of user: UserID, on connection: any SQLConnection) throws -> StreamPosition? {
         try connection.first(

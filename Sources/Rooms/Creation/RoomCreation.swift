@@ -24,15 +24,14 @@ package struct RoomCreation: Sendable {
         let alias = try await freeAlias(request.aliasName)
         if !isAdmin { try await environment.checkMayBeInvited(request.invites) }
         let mayBePublished = try directory.mayPublishNewRoom(alias: alias, by: creator)
-        for invitee in request.invites where !environment.isLocal(invitee) {
-            throw MatrixError.remoteServer(invitee.server)
-        }
         let plan = RoomPlan(request, creator: creator, alias: alias, policy: policy)
         try plan.check()
-        let profiles = try await environment.profiles(of: [creator] + request.invites)
+        // Others are invited when the room is there: their servers have a say in it.
+        let invites = request.invites.filter(environment.isLocal)
+        let profiles = try await environment.profiles(of: [creator] + invites)
         let room = NewRoom(
             version: plan.version, creator: creator, state: plan.state(profile: profiles[creator] ?? [:]),
-            invites: request.invites.map { plan.invite(of: $0, profile: profiles[$0] ?? [:]) },
+            invites: invites.map { plan.invite(of: $0, profile: profiles[$0] ?? [:]) },
             isPublished: request.isPublished && mayBePublished)
         let origin = EventOrigin(user: creator, device: device)
         for _ in 1..<RoomCreation.attemptLimit {

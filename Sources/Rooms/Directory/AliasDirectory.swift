@@ -7,25 +7,45 @@ import Persistence
 package struct AliasDirectory: Sendable {
     private let rooms: RoomRegistry
     package let policy: DirectoryPolicy
+    private let remote: (any RemoteAliases)?
     private var environment: RoomEnvironment { rooms.environment }
 
-    package init(rooms: RoomRegistry, policy: DirectoryPolicy = DirectoryPolicy()) {
+    /// - Parameter remote: resolves the aliases of other servers; nil: nobody does.
+    package init(rooms: RoomRegistry, policy: DirectoryPolicy = DirectoryPolicy(), remote: (any RemoteAliases)? = nil) {
         self.rooms = rooms
         self.policy = policy
+        self.remote = remote
     }
+
+    /// How many of the servers in a room are told of.
+    private static let serverLimit = 100
+    /// How many aliases of other servers one canonical alias event may add: each is asked for.
+    private static let remoteLimit = 20
 
     /// The greatest length of an alias in bytes. Appendices §Room aliases.
     static let byteLimit = 255
 
     // MARK: Asking
 
-    /// - Throws: `M_NOT_FOUND`.
+    /// The room of an alias, of this server or another one, and servers that are in it: this one first where it is.
+    ///
+    /// - Throws: `M_NOT_FOUND`; 502 where the alias's server cannot be asked.
     package func resolve(_ alias: RoomAlias) async throws -> (room: RoomID, servers: [ServerName]) {
-        guard alias.belongs(to: environment.serverName) else { throw MatrixError.remoteServer(alias.server) }
-        guard let row = try await environment.database.read({ try AliasStore.alias(alias, on: $0) }) else {
-            throw MatrixError.notFound("Room alias \(alias) not found")
+        guard let found = try await lookUp(alias) else { throw MatrixError.notFound("Room alias \(alias) not found") }
+        let known = try await rooms.room(found.room)?.current.servers(limit: AliasDirectory.serverLimit) ?? []
+        let isLocal = known.contains(environment.serverName) || alias.belongs(to: environment.serverName)
+        var servers: [ServerName] = isLocal ? [environment.serverName] : []
+        var seen = Set(servers)
+        for server in found.servers + known where seen.insert(server).inserted { servers.append(server) }
+        return (found.room, servers)
+    }
+
+    private func lookUp(_ alias: RoomAlias) async throws -> (room: RoomID, servers: [ServerName])? {
+        guard alias.belongs(to: environment.serverName) else {
+            guard let remote else { throw MatrixError.remoteServer(alias.server) }
+            return try await remote.resolve(alias)
         }
-        return (row.room, [environment.serverName])
+        return try await environment.database.read { try AliasStore.alias(alias, on: $0) }.map { ($0.room, []) }
     }
 
     /// The local aliases of a room, for its members and administrators, or for everyone where the history is world-readable.
@@ -105,12 +125,15 @@ package struct AliasDirectory: Sendable {
         let added = try AliasDirectory.aliases(in: content)
         guard !added.isEmpty else { return }
         let present = try await currentCanonicalAlias(of: room).map { AliasDirectory.readableAliases(in: $0) } ?? []
+        var remoteCount = 0
         for text in added where !present.contains(text) {
             let alias: RoomAlias
             do { alias = try RoomAlias(parsing: text.string) } catch { throw MatrixError(error) }
-            guard alias.belongs(to: environment.serverName),
-                let row = try await environment.database.read({ try AliasStore.alias(alias, on: $0) }), row.room == room.id
-            else { throw MatrixError.badAlias("Room alias \(alias) does not point to the room") }
+            if !alias.belongs(to: environment.serverName) { remoteCount += 1 }
+            guard remoteCount <= AliasDirectory.remoteLimit else { throw MatrixError.badAlias("Too many aliases of other servers at once") }
+            guard try await lookUp(alias)?.room == room.id else {
+                throw MatrixError.badAlias("Room alias \(alias) does not point to the room")
+            }
         }
     }
 

@@ -22,13 +22,19 @@ package struct MembershipRequester: Sendable {
 package struct RoomMembership: Sendable {
     let rooms: RoomRegistry
     private let directory: AliasDirectory
+    private let remote: (any RemoteRooms)?
     private let blocksNonAdminInvites: Bool
     var environment: RoomEnvironment { rooms.environment }
 
-    /// - Parameter blocksNonAdminInvites: only administrators invite (`block_non_admin_invites`).
-    package init(rooms: RoomRegistry, directory: AliasDirectory, blocksNonAdminInvites: Bool = false) {
+    /// - Parameters:
+    ///   - remote: the way to other servers; nil: there is none.
+    ///   - blocksNonAdminInvites: only administrators invite (`block_non_admin_invites`).
+    package init(
+        rooms: RoomRegistry, directory: AliasDirectory, remote: (any RemoteRooms)? = nil, blocksNonAdminInvites: Bool = false
+    ) {
         self.rooms = rooms
         self.directory = directory
+        self.remote = remote
         self.blocksNonAdminInvites = blocksNonAdminInvites
     }
 
@@ -42,16 +48,17 @@ package struct RoomMembership: Sendable {
     package func join(
         idOrAlias: String, by requester: MembershipRequester, content: JSONObject = [:], transactionID: String? = nil
     ) async throws -> RoomID {
-        let id = try await room(idOrAlias)
-        try await change(.join, of: requester.user, in: id, by: requester, content: content, transactionID: transactionID)
+        let (id, servers) = try await room(idOrAlias)
+        try await change(
+            .join, of: requester.user, in: id, by: requester, content: content, transactionID: transactionID, via: servers)
         return id
     }
 
-    /// The room that an id or an alias names.
-    package func room(_ idOrAlias: String) async throws -> RoomID {
+    /// The room that an id or an alias names, and servers by which one comes there.
+    package func room(_ idOrAlias: String) async throws -> (room: RoomID, servers: [ServerName]) {
         do {
-            guard idOrAlias.utf8.first == UInt8(ascii: "#") else { return try RoomID(parsing: idOrAlias) }
-            return try await directory.resolve(RoomAlias(parsing: idOrAlias)).room
+            guard idOrAlias.utf8.first == UInt8(ascii: "#") else { return (try RoomID(parsing: idOrAlias), []) }
+            return try await directory.resolve(RoomAlias(parsing: idOrAlias))
         } catch let error as IdentifierError {
             throw MatrixError(error)
         }
@@ -61,16 +68,20 @@ package struct RoomMembership: Sendable {
 
     /// Changes a membership by a new event, unless an event that says the same is in force.
     ///
+    /// - Parameter servers: by which one comes into a room that this server is not in.
     /// - Returns: the id of the event.
     /// - Throws: `M_FORBIDDEN` by the authorization rules, `M_BAD_STATE`, `M_INVITE_BLOCKED`, `M_NOT_FOUND` for an unknown room.
     @discardableResult
     package func change(
         _ action: MembershipAction, of target: UserID, in roomID: RoomID, by requester: MembershipRequester,
-        content: JSONObject = [:], transactionID: String? = nil
+        content: JSONObject = [:], transactionID: String? = nil, via servers: [ServerName] = []
     ) async throws -> EventID {
-        guard let room = try await rooms.room(roomID) else { throw RoomMembership.unknownRoom(roomID, action) }
-        let environment = environment
         try MembershipChange.check(content)
+        let room = try await rooms.room(roomID)
+        guard let room, isOwn(room) else {
+            return try await changeElsewhere(action, of: target, in: roomID, room, by: requester, content: content, via: servers)
+        }
+        let environment = environment
         if action == .invite { try await checkMayInvite(target, requester) }
 
         var change = MembershipChange(
@@ -80,6 +91,10 @@ package struct RoomMembership: Sendable {
         }
         if action == .join { change.isAllowedByOtherRoom = try await isAllowedByOtherRoom(target, to: room.current) }
         let request = change
+        if action == .invite, !environment.isLocal(target) { return try await inviteElsewhere(request, to: room) }
+        if action == .join, try needsOtherServer(request, room.current) {
+            return try await joinElsewhere(room.id, request, room, via: servers)
+        }
         let origin = EventOrigin(user: requester.user, device: requester.device, transactionID: transactionID)
         let ids = try await room.send(from: origin) { try request.drafts(in: $0, isLocal: environment.isLocal) }
         guard let id = ids.first else { throw MatrixError.internalError }
@@ -110,12 +125,19 @@ package struct RoomMembership: Sendable {
     ///
     /// - Throws: `M_UNKNOWN` for a user who is still in the room.
     package func forget(_ roomID: RoomID, by user: UserID) async throws {
-        guard let room = try await rooms.room(roomID), let membership = room.current.membership(of: user) else { return }
+        guard let (nid, membership) = try await membership(of: user, in: roomID) else { return }
         guard membership == .leave || membership == .ban else {
             throw MatrixError.unknown("User \(user) in room \(roomID)", status: 400)
         }
-        let nid = room.nid
         _ = try await environment.database.write { try MembershipStore.forget(user, nid, on: $0) }
+    }
+
+    private func membership(of user: UserID, in room: RoomID) async throws -> (room: RoomNID, membership: Membership)? {
+        if let room = try await rooms.room(room), isOwn(room) { return room.current.membership(of: user).map { (room.nid, $0) } }
+        guard let standing = try await standing(of: user, in: room),
+            let row = try await environment.database.read({ try RoomStore.room(room, on: $0) })
+        else { return nil }
+        return (row.nid, standing.membership)
     }
 
     // MARK: The rooms of a user
@@ -160,12 +182,91 @@ package struct RoomMembership: Sendable {
         }
     }
 
+    // MARK: By way of other servers
+
+    /// Whether this server takes part in the room: it has a member there, or nobody has any more and it is where the room was.
+    private func isOwn(_ room: Room) -> Bool {
+        let current = room.current
+        return current.isJoined(by: environment.serverName) || current.servers.isEmpty
+    }
+
+    /// In a room that this server is not in, its users can do little: come in, knock, and end what there is.
+    private func changeElsewhere(
+        _ action: MembershipAction, of target: UserID, in roomID: RoomID, _ room: Room?, by requester: MembershipRequester,
+        content: JSONObject, via servers: [ServerName]
+    ) async throws -> EventID {
+        guard let remote, target == requester.user, action == .join || action == .knock || action == .leave else {
+            throw RoomMembership.unknownRoom(roomID, action)
+        }
+        var content = content
+        if action.carriesProfile, let profile = try await environment.profiles(of: [target])[target] {
+            for (field, value) in profile where content[field] == nil { content[field] = value }
+        }
+        let standing = try await standing(of: target, in: roomID)
+        // Who has invited is in the room, most likely.
+        let known = room.map { $0.current.servers(limit: RoomMembership.serverLimit) } ?? []
+        let candidates = servers + (standing.map { [$0.event.sender.server] } ?? []) + known
+        switch action {
+        case .join:
+            try await remote.join(roomID, by: target, content: content, via: candidates)
+        case .knock:
+            try await remote.knock(roomID, by: target, content: content, via: candidates)
+        default:
+            guard let standing, standing.membership == .invite || standing.membership == .knock else {
+                throw RoomMembership.unknownRoom(roomID, action)
+            }
+            try await remote.leave(roomID, by: target, content: content, ending: standing.event, via: candidates)
+        }
+        return try await event(of: target, in: roomID)
+    }
+
+    private static let serverLimit = 20
+
+    private func inviteElsewhere(_ change: MembershipChange, to room: Room) async throws -> EventID {
+        guard let remote else { throw MatrixError.remoteServer(change.target.server) }
+        let drafts = try change.drafts(in: room.current, isLocal: environment.isLocal)
+        guard let draft = drafts.first else { throw MatrixError.internalError }
+        return try await remote.invite(draft, of: change.target, to: room)
+    }
+
+    /// A restricted room whose rule only users of other servers can vouch for.
+    private func needsOtherServer(_ change: MembershipChange, _ room: RoomSnapshot) throws(MatrixError) -> Bool {
+        guard room.joinRule.isRestricted, remote != nil, room.servers.count > 1 else { return false }
+        let membership = room.membership(of: change.target)
+        guard membership != .join, membership != .invite, membership != .ban else { return false }
+        return !change.isAllowedByOtherRoom || room.authoriser(among: environment.isLocal) == nil
+    }
+
+    private func joinElsewhere(
+        _ id: RoomID, _ change: MembershipChange, _ room: Room, via servers: [ServerName]
+    ) async throws -> EventID {
+        guard let remote else { throw RoomMembership.unknownRoom(id, .join) }
+        let candidates = servers + room.current.servers(limit: RoomMembership.serverLimit)
+        try await remote.join(id, by: change.target, content: change.content, via: candidates)
+        return try await event(of: change.target, in: id)
+    }
+
+    /// A local user's newest member event in a room, whether this server is in it or not.
+    private func standing(of user: UserID, in room: RoomID) async throws -> (membership: Membership, event: Event)? {
+        try await environment.database.read { connection in
+            guard let row = try RoomStore.room(room, on: connection), let version = RoomVersion.named(row.version),
+                let nid = try MembershipStore.event(of: user, in: row.nid, on: connection),
+                let event = try EventStore.rows([nid], on: connection).first, let membership = event.membership
+            else { return nil }
+            return (membership, try Event(trusted: event.json, id: event.id, version: version))
+        }
+    }
+
+    private func event(of user: UserID, in room: RoomID) async throws -> EventID {
+        guard let standing = try await standing(of: user, in: room) else { throw MatrixError.internalError }
+        return standing.event.id
+    }
+
     // MARK: Steps
 
     private func checkMayInvite(_ target: UserID, _ requester: MembershipRequester) async throws {
         try checkInvitesAreAllowed(for: requester)
         if !requester.isAdmin { try await environment.checkMayBeInvited([target]) }
-        guard environment.isLocal(target) else { throw MatrixError.remoteServer(target.server) }
     }
 
     /// - Throws: `M_FORBIDDEN` where only administrators invite.

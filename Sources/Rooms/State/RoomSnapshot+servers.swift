@@ -9,6 +9,11 @@ extension RoomSnapshot {
         servers[server] != nil
     }
 
+    /// The servers in the room, those with most members first, at most `limit`.
+    package func servers(limit: Int) -> [ServerName] {
+        servers.sorted { ($0.value, $1.key.string) > ($1.value, $0.key.string) }.prefix(limit).map(\.key)
+    }
+
     /// Whether the room's access control list lets `server` take part. Client-Server API §Server Access Control Lists (ACLs) for rooms.
     package func allows(_ server: ServerName) -> Bool { serverACL?.allows(server) ?? true }
 

@@ -10,12 +10,18 @@ package final class CrossSigningService: Sendable {
     private let journal: Journal
     /// The keys of one user are changed by one request after the other.
     private let changes: KeyedQueue<UserID>
+    private let remoteKeys: (any RemoteMasterKeys)?
 
-    /// - Parameter changes: shared with all that changes the keys of users' devices.
-    package init(database: any Database, journal: Journal, changes: KeyedQueue<UserID>) {
+    /// - Parameters:
+    ///   - changes: shared with all that changes the keys of users' devices.
+    ///   - remoteKeys: knows the keys of users of other servers; nil: nobody does.
+    package init(
+        database: any Database, journal: Journal, changes: KeyedQueue<UserID>, remoteKeys: (any RemoteMasterKeys)? = nil
+    ) {
         self.database = database
         self.journal = journal
         self.changes = changes
+        self.remoteKeys = remoteKeys
     }
 
     /// Thrown where an upload replaces keys: only their owner may do that.
@@ -106,19 +112,23 @@ package final class CrossSigningService: Sendable {
     ///
     /// - Returns: what is wrong with the others.
     package func upload(_ upload: SignatureUpload, by user: UserID) async throws -> [RefusedSignature] {
-        try await changes.run(user) {
-            let check = try await check(of: upload, by: user)
+        // Other servers are asked before: nobody waits for them in the queue.
+        let remote = try await remoteKeys?.masterKeys(of: upload.others(than: user)) ?? [:]
+        return try await changes.run(user) {
+            let check = try await check(of: upload, by: user, remote: remote)
             let outcome = check.outcome(of: upload)
             if !outcome.isEmpty { try await store(outcome, by: user, checkedBy: check) }
             return outcome.failures
         }
     }
 
-    private func check(of upload: SignatureUpload, by user: UserID) async throws -> SignatureCheck {
+    private func check(
+        of upload: SignatureUpload, by user: UserID, remote: [UserID: CrossSigningKey]
+    ) async throws -> SignatureCheck {
         let others = upload.others(than: user)
         return try await database.read { connection in
             var own: [CrossSigningUsage: CrossSigningKey] = [:]
-            var masters: [UserID: CrossSigningKey] = [:]
+            var masters = remote
             for row in try CrossSigningStore.keys(of: [user] + others, on: connection) {
                 guard let key = CrossSigningKey(row) else { continue }
                 if row.user == user { own[row.usage] = key } else if row.usage == .master { masters[row.user] = key }

@@ -40,6 +40,12 @@ package struct SignatureUpload: Sendable {
     }
 }
 
+/// Knows the master keys of users of other servers.
+package protocol RemoteMasterKeys: Sendable {
+    /// Those of these users of other servers who have one, as far as their servers say. Users of this server are passed over.
+    func masterKeys(of users: [UserID]) async throws -> [UserID: CrossSigningKey]
+}
+
 /// Why the signature of one key was not taken.
 package struct RefusedSignature: Sendable {
     package let user: ByteString
