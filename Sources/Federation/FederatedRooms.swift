@@ -52,4 +52,8 @@ extension FederatedRooms: RemoteRooms {
     package func invite(_ draft: EventDraft, of user: UserID, to room: Room) async throws -> EventID {
         try await invites.invite(draft, of: user, to: room)
     }
+
+    package func exchange(_ invite: JSONObject, in room: RoomID, at server: ServerName) async throws {
+        try await invites.exchange(invite, in: room, at: server)
+    }
 }

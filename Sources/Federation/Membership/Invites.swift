@@ -57,6 +57,16 @@ package struct Invites: Sendable {
         return event.id
     }
 
+    /// Has another server make the invite to which a third-party invite entitles a user of this one.
+    package func exchange(_ invite: JSONObject, in room: RoomID, at server: ServerName) async throws {
+        do {
+            _ = try await client.send(
+                .federation("PUT", to: server, path: ["exchange_third_party_invite", room.string], content: invite.canonicalBytes))
+        } catch {
+            throw error.asMatrixError
+        }
+    }
+
     // MARK: In
 
     /// Takes in an invite of a user of this server.

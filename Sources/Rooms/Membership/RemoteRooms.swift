@@ -21,4 +21,7 @@ package protocol RemoteRooms: Sendable {
 
     /// Invites a user of another server into a room of this one.
     func invite(_ draft: EventDraft, of user: UserID, to room: Room) async throws -> EventID
+
+    /// Has a server of the room make an invite of a third-party invite. Server-Server API §Third-party invites.
+    func exchange(_ invite: JSONObject, in room: RoomID, at server: ServerName) async throws
 }

@@ -185,7 +185,7 @@ package struct RoomMembership: Sendable {
     // MARK: By way of other servers
 
     /// Whether this server takes part in the room: it has a member there, or nobody has any more and it is where the room was.
-    private func isOwn(_ room: Room) -> Bool {
+    func isOwn(_ room: Room) -> Bool {
         let current = room.current
         return current.isJoined(by: environment.serverName) || current.servers.isEmpty
     }
@@ -223,10 +223,25 @@ package struct RoomMembership: Sendable {
     private static let serverLimit = 20
 
     private func inviteElsewhere(_ change: MembershipChange, to room: Room) async throws -> EventID {
-        guard let remote else { throw MatrixError.remoteServer(change.target.server) }
         let drafts = try change.drafts(in: room.current, isLocal: environment.isLocal)
         guard let draft = drafts.first else { throw MatrixError.internalError }
-        return try await remote.invite(draft, of: change.target, to: room)
+        return try await inviteElsewhere(draft, of: change.target, to: room)
+    }
+
+    @discardableResult
+    func inviteElsewhere(_ draft: EventDraft, of target: UserID, to room: Room) async throws -> EventID {
+        guard let remote else { throw MatrixError.remoteServer(target.server) }
+        return try await remote.invite(draft, of: target, to: room)
+    }
+
+    /// Has a server of the room make the invite to which a third-party invite entitles a user of this server.
+    func exchangeElsewhere(_ signed: JSON, by sender: UserID, of target: UserID, in room: RoomID) async throws {
+        guard let remote, !environment.isLocal(sender) else { throw MatrixError.notFound("Not a known room") }
+        let invite: JSONObject = [
+            "type": "m.room.member", "room_id": .string(room.string), "sender": .string(sender.string), "state_key": .string(target.string),
+            "content": ["membership": "invite", "third_party_invite": ["signed": JSONValue(signed)]],
+        ]
+        try await remote.exchange(invite, in: room, at: sender.server)
     }
 
     /// A restricted room whose rule only users of other servers can vouch for.

@@ -94,7 +94,9 @@ extension RoomMembership {
         _ signed: JSON, by sender: UserID, of target: UserID, in roomID: RoomID,
         isValid: @Sendable (StoredInvite.Key) async throws -> Bool
     ) async throws {
-        guard let room = try await rooms.room(roomID) else { throw MatrixError.notFound("Not a known room") }
+        guard let room = try await rooms.room(roomID), isOwn(room) else {
+            return try await exchangeElsewhere(signed, by: sender, of: target, in: roomID)
+        }
         guard let token = signed["token"]?.byteString, signed["mxid"]?.isString(target.string) == true else {
             throw MatrixError.badJSON("A signed third-party invite needs a token and the mxid of the user")
         }
@@ -108,6 +110,11 @@ extension RoomMembership {
         invite["display_name"] = waiting.content()["display_name"]?.string.map { .string($0) }
         let content: JSONObject = ["membership": "invite", "third_party_invite": .object(invite)]
         let draft = EventDraft(type: "m.room.member", stateKey: target.text, content: content, sender: sender)
+        guard environment.isLocal(target) else {
+            let membership = room.current.membership(of: target)
+            if membership != .join, membership != .invite { try await inviteElsewhere(draft, of: target, to: room) }
+            return
+        }
         try await room.send(from: EventOrigin(user: sender)) { state in
             // Who is in the room already needs no invite.
             state.membership(of: target) == .join || state.membership(of: target) == .invite ? [] : [draft]

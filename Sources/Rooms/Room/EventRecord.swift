@@ -87,7 +87,8 @@ struct EventRecord: JournalRecord {
             depth: event.depth, snapshotBefore: row.snapshot, clientJSON: clientJSON,
             transaction: row.transactionID.map { EventTransaction(device: row.device, id: $0) },
             replaced: replaced, redaction: redactedBy, redacts: redaction?.targetID, membership: event.membership, relation: relation?.relation,
-            thread: relation?.thread, isRelayed: row.isRelayed)
+            thread: relation?.thread, isRelayed: row.isRelayed,
+            resolvesForks: stateChanges.count > 1 || stateChanges.first.map { $0.event != row.nid } ?? event.isState)
         cache.insertPublished(published)
         if !published.isState { aggregations?.insertNew(event.id) }
         return Change(position: position, kind: .event(published))

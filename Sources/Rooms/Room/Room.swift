@@ -44,6 +44,9 @@ package actor Room {
     /// The room's state, with every event of it up to `position` that the commit stream has told of.
     package nonisolated func snapshot(atLeast position: StreamPosition? = nil) async -> RoomSnapshot { current }
 
+    /// The end of the room's graph, without waiting.
+    nonisolated var currentHead: RoomHead { head.withLock { $0 } }
+
     /// The newest events of the room: those that no other one follows.
     package nonisolated var forwardExtremities: [EventID] { head.withLock { $0.forwardExtremities } }
 
@@ -99,42 +102,11 @@ package actor Room {
     /// Builds, signs and authorizes the event that `draft` would become now, and does not send it: another server signs it too, and then
     /// it is received.
     package func propose(_ draft: EventDraft) async throws -> Event {
-        var batch = RoomBatch(head: head.withLock { $0 }, environment: environment)
+        var batch = RoomBatch(head: currentHead, environment: environment)
         return try await withMaterial(of: &batch) { try $0.proposal(draft) }
     }
 
-    // MARK: Receiving
-
-    /// Takes in an event of another server, in its turn.
-    ///
-    /// - Throws: `MissingFoundation`; `DatabaseError` when it cannot be stored.
-    package func receive(_ remote: RemoteEvent) async throws -> Receipt {
-        try await withCheckedThrowingContinuation { continuation in
-            enqueue(RoomCommand(remote: remote) { continuation.resume(with: $0) })
-        }
-    }
-
-    /// Takes in events of other servers, one after the other.
-    ///
-    /// - Returns: what became of each, or why nothing did: as the other `receive`.
-    package func receive(_ remotes: [RemoteEvent]) async -> [Result<Receipt, any Error>] {
-        guard !remotes.isEmpty else { return [] }
-        return await withCheckedContinuation { continuation in
-            let receipts = ReceiptCollector(remotes.count) { continuation.resume(returning: $0) }
-            for (index, remote) in remotes.enumerated() {
-                enqueue(RoomCommand(remote: remote) { receipts.note($0, at: index) })
-            }
-        }
-    }
-
-    /// Has `work` done in its turn, with nothing else under way in the room.
-    func alone(_ work: @escaping @Sendable () async throws -> Void) async throws {
-        try await withCheckedThrowingContinuation { continuation in
-            enqueue(RoomCommand(work: work, continuation: continuation))
-        }
-    }
-
-    private func enqueue(_ command: RoomCommand) {
+    func enqueue(_ command: RoomCommand) {
         inbox.append(command)
         guard !isDraining else { return }
         isDraining = true
@@ -173,9 +145,9 @@ package actor Room {
     ///
     /// - Returns: those that are left.
     private func performBatch(_ commands: ArraySlice<RoomCommand>) async -> ArraySlice<RoomCommand> {
-        let before = head.withLock { $0 }
+        let before = currentHead
         var batch = RoomBatch(head: before, environment: environment)
-        var outcomes: [Outcome] = []
+        var outcomes: [RoomOutcome] = []
         outcomes.reserveCapacity(commands.count)
         var inBatch: [EventOrigin: Int] = [:]
         await prefetch(commands, into: &batch)
@@ -209,7 +181,7 @@ package actor Room {
         return commands.dropFirst(outcomes.count)
     }
 
-    private func makeDurable(_ batch: RoomBatch, _ commands: [RoomCommand], _ outcomes: [Outcome], before: RoomHead) async {
+    private func makeDurable(_ batch: RoomBatch, _ commands: [RoomCommand], _ outcomes: [RoomOutcome], before: RoomHead) async {
         if !batch.isEmpty {
             var companion: RoomBatchCompanion?
             do {
@@ -228,54 +200,14 @@ package actor Room {
         finish(commands, outcomes)
     }
 
-    // MARK: Received events
-
-    /// One question to the database for all of them.
-    private func prefetch(_ commands: ArraySlice<RoomCommand>, into batch: inout RoomBatch) async {
-        let ids = commands.compactMap(\.remote?.event.id)
-        guard !ids.isEmpty else { return }
-        do {
-            try await batch.material.fetch(
-                MissingMaterial(standings: ids, waitingRedactions: ids), version: version, from: environment)
-        } catch {
-            // It is asked for again by each of them, and fails them.
-            environment.logger.info("the database does not answer", metadata: ["room": "\(id)", "error": "\(error)"])
-        }
-    }
-
-    /// Takes in an event that does not follow what the room ends with.
-    private func receiveOnBranch(_ command: RoomCommand) async {
-        guard case .receive(let remote, let answer) = command.kind else { return }
-        do {
-            answer(.success(try await placeOnBranch(remote)))
-        } catch {
-            answer(.failure(error))
-        }
-    }
-
-    private func placeOnBranch(_ remote: RemoteEvent, isRepeated: Bool = false) async throws -> Receipt {
-        let before = head.withLock { $0 }
-        guard let placement = try await BranchPlacer(environment: environment, head: before).place(remote) else { return .known }
-        var batch = RoomBatch(head: before, environment: environment)
-        try await withMaterial(of: &batch) { try $0.add(placement) }
-        do {
-            try await environment.journal.append(batch.journalBatch { [self] in replaceHead($0) })
-        } catch let error as DatabaseError where error.isUniqueViolation && !isRepeated {
-            // Another room has numbered a state key first, or the event has come in as an outlier meanwhile.
-            batch.forgetKeys()
-            return try await placeOnBranch(remote, isRepeated: true)
-        }
-        return placement.receipt
-    }
-
     private func companion(
-        of commands: [RoomCommand], _ outcomes: [Outcome], before: RoomSnapshot
+        of commands: [RoomCommand], _ outcomes: [RoomOutcome], before: RoomSnapshot
     ) async throws -> RoomBatchCompanion? {
         guard case .send(_, _, let make?, _)? = commands.first?.kind, case .success(let ids)? = outcomes.first else { return nil }
         return try await make(before, ids)
     }
 
-    private func build(_ command: RoomCommand, into batch: inout RoomBatch) async -> Outcome {
+    private func build(_ command: RoomCommand, into batch: inout RoomBatch) async -> RoomOutcome {
         guard case .send(let origin, let make, _, _) = command.kind else { return .success([]) }
         do {
             return .success(try await withMaterial(of: &batch) { try $0.add(try make($0.head.snapshot), from: origin) })
@@ -285,7 +217,7 @@ package actor Room {
     }
 
     /// Builds, and fetches what building says it lacks, until it lacks nothing.
-    private func withMaterial<T>(of batch: inout RoomBatch, _ build: (inout RoomBatch) throws -> T) async throws -> T {
+    func withMaterial<T>(of batch: inout RoomBatch, _ build: (inout RoomBatch) throws -> T) async throws -> T {
         var last: MissingMaterial?
         while true {
             do {
@@ -302,7 +234,7 @@ package actor Room {
         }
     }
 
-    private func finish(_ commands: [RoomCommand], _ outcomes: [Outcome]) {
+    private func finish(_ commands: [RoomCommand], _ outcomes: [RoomOutcome]) {
         for (command, outcome) in zip(commands, outcomes) {
             switch command.kind {
             case .send(let origin, _, _, let continuation):
@@ -343,73 +275,6 @@ package actor Room {
             try EventStore.sent(
                 by: origin.user, device: origin.device, transactionID: transactionID, in: nid, on: connection)
         }
-    }
-}
-
-private typealias Outcome = Result<[EventID], any Error>
-
-/// Makes what becomes durable together with the events of a command, given the room's state before them, and their ids.
-typealias RoomCompanion = @Sendable (_ before: RoomSnapshot, _ ids: [EventID]) async throws -> RoomBatchCompanion
-
-/// A batch, and what is to be done when the database refuses it because someone else was quicker; it may be made again then.
-struct RoomBatchCompanion: Sendable {
-    let batch: JournalBatch
-    let refused: @Sendable () -> Void
-}
-
-/// A command in a room's inbox.
-private struct RoomCommand: Sendable {
-    enum Kind: Sendable {
-        case send(
-            EventOrigin, @Sendable (RoomSnapshot) throws -> [EventDraft], RoomCompanion?, CheckedContinuation<[EventID], any Error>)
-        case receive(RemoteEvent, @Sendable (Result<Receipt, any Error>) -> Void)
-        case work(@Sendable () async throws -> Void, CheckedContinuation<Void, any Error>)
-    }
-
-    let kind: Kind
-    /// It has met a conflict once.
-    var isRepeated = false
-
-    init(
-        origin: EventOrigin, make: @escaping @Sendable (RoomSnapshot) throws -> [EventDraft], companion: RoomCompanion? = nil,
-        continuation: CheckedContinuation<[EventID], any Error>
-    ) {
-        kind = .send(origin, make, companion, continuation)
-    }
-
-    init(remote: RemoteEvent, answer: @escaping @Sendable (Result<Receipt, any Error>) -> Void) {
-        kind = .receive(remote, answer)
-    }
-
-    init(work: @escaping @Sendable () async throws -> Void, continuation: CheckedContinuation<Void, any Error>) {
-        kind = .work(work, continuation)
-    }
-
-    /// It makes a batch of its own.
-    var isAlone: Bool {
-        switch kind {
-        case .send(_, _, let companion, _): companion != nil
-        case .receive: false
-        case .work: true
-        }
-    }
-
-    var remote: RemoteEvent? {
-        if case .receive(let remote, _) = kind { remote } else { nil }
-    }
-
-    func fail(_ error: any Error) {
-        switch kind {
-        case .send(_, _, _, let continuation): continuation.resume(throwing: error)
-        case .receive(_, let answer): answer(.failure(error))
-        case .work(_, let continuation): continuation.resume(throwing: error)
-        }
-    }
-
-    func repeated() -> RoomCommand {
-        var command = self
-        command.isRepeated = true
-        return command
     }
 }
 

@@ -40,6 +40,8 @@ package final class TimelineEvent: Sendable {
     package let thread: EventID?
     /// Whether this server tells other servers of the event although its sender is not from here: it came by this server into the room.
     package let isRelayed: Bool
+    /// Whether the room's state changed by more than this event, as forks met in it. Known of recent events only.
+    package let resolvesForks: Bool
     /// For `m.room.member`: the membership before; nil when there was none.
     package var previousMembership: Membership? { replaced?.membership }
     package var replaces: EventNID? { replaced?.nid }
@@ -51,7 +53,7 @@ package final class TimelineEvent: Sendable {
         stateKey: ByteString?, timestamp: Timestamp, depth: Int64, snapshotBefore: SnapshotID, clientJSON: [UInt8],
         transaction: EventTransaction? = nil, replaced: ReplacedEvent? = nil, redaction: RedactionOfEvent? = nil,
         redacts: EventID? = nil, membership: Membership? = nil, relation: EventRelation? = nil, thread: EventID? = nil,
-        isRelayed: Bool = false
+        isRelayed: Bool = false, resolvesForks: Bool = false
     ) {
         self.nid = nid
         self.position = position
@@ -73,6 +75,7 @@ package final class TimelineEvent: Sendable {
         self.relation = relation
         self.thread = thread
         self.isRelayed = isRelayed
+        self.resolvesForks = resolvesForks
     }
 
     /// The event's content, parsed on demand from the client's rendering.

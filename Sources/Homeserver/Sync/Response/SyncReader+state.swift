@@ -112,12 +112,18 @@ extension SyncReader {
 
     /// What changed since the last sync and is not in the timeline; with `state_after`, all that changed.
     private func changes(_ room: RoomNID, _ timeline: TimelineWindow, since: StreamPosition) async throws -> [StateKey: EventNID] {
+        let returned = Set(timeline.events.map(\.nid))
+        // Where forks met, the state is not what the events of the timeline say.
+        if timeline.passed.contains(where: \.resolvesForks) {
+            let changes = try await events.stateChanges(room, after: since, upTo: upTo)
+            return request.usesStateAfter ? changes : changes.filter { !returned.contains($0.value) }
+        }
         var gap: [StateKey: EventNID] = [:]
         if timeline.start > since {
             gap = try await events.stateChanges(room, after: since, upTo: timeline.start)
         }
         guard !gap.isEmpty || timeline.passed.contains(where: \.isState) else { return [:] }
-        let selection = StateSelection(returned: Set(timeline.events.map(\.nid)), usesStateAfter: request.usesStateAfter)
+        let selection = StateSelection(returned: returned, usesStateAfter: request.usesStateAfter)
         return selection.choose(gap: gap, passed: timeline.passed)
     }
 

@@ -1,0 +1,75 @@
+// Events of other servers on their way through a room's inbox. Server-Server API §Checks performed on receipt of a PDU.
+
+import MatrixCore
+import Persistence
+
+extension Room {
+    /// Takes in an event of another server, in its turn.
+    ///
+    /// - Throws: `MissingFoundation`; `DatabaseError` when it cannot be stored.
+    package func receive(_ remote: RemoteEvent) async throws -> Receipt {
+        try await withCheckedThrowingContinuation { continuation in
+            enqueue(RoomCommand(remote: remote) { continuation.resume(with: $0) })
+        }
+    }
+
+    /// Takes in events of other servers, one after the other.
+    ///
+    /// - Returns: what became of each, or why nothing did: as the other `receive`.
+    package func receive(_ remotes: [RemoteEvent]) async -> [Result<Receipt, any Error>] {
+        guard !remotes.isEmpty else { return [] }
+        return await withCheckedContinuation { continuation in
+            let receipts = ReceiptCollector(remotes.count) { continuation.resume(returning: $0) }
+            for (index, remote) in remotes.enumerated() {
+                enqueue(RoomCommand(remote: remote) { receipts.note($0, at: index) })
+            }
+        }
+    }
+
+    /// Has `work` done in its turn, with nothing else under way in the room.
+    func alone(_ work: @escaping @Sendable () async throws -> Void) async throws {
+        try await withCheckedThrowingContinuation { continuation in
+            enqueue(RoomCommand(work: work, continuation: continuation))
+        }
+    }
+
+    // MARK: In turn
+
+    /// One question to the database for all of them.
+    func prefetch(_ commands: ArraySlice<RoomCommand>, into batch: inout RoomBatch) async {
+        let ids = commands.compactMap(\.remote?.event.id)
+        guard !ids.isEmpty else { return }
+        do {
+            try await batch.material.fetch(
+                MissingMaterial(standings: ids, waitingRedactions: ids), version: version, from: environment)
+        } catch {
+            // It is asked for again by each of them, and fails them.
+            environment.logger.info("the database does not answer", metadata: ["room": "\(id)", "error": "\(error)"])
+        }
+    }
+
+    /// Takes in an event that does not follow what the room ends with.
+    func receiveOnBranch(_ command: RoomCommand) async {
+        guard case .receive(let remote, let answer) = command.kind else { return }
+        do {
+            answer(.success(try await placeOnBranch(remote)))
+        } catch {
+            answer(.failure(error))
+        }
+    }
+
+    private func placeOnBranch(_ remote: RemoteEvent, isRepeated: Bool = false) async throws -> Receipt {
+        let before = currentHead
+        guard let placement = try await BranchPlacer(environment: environment, head: before).place(remote) else { return .known }
+        var batch = RoomBatch(head: before, environment: environment)
+        try await withMaterial(of: &batch) { try $0.add(placement) }
+        do {
+            try await environment.journal.append(batch.journalBatch { [self] in replaceHead($0) })
+        } catch let error as DatabaseError where error.isUniqueViolation && !isRepeated {
+            // Another room has numbered a state key first, or the event has come in as an outlier meanwhile.
+            batch.forgetKeys()
+            return try await placeOnBranch(remote, isRepeated: true)
+        }
+        return placement.receipt
+    }
+}

@@ -1,0 +1,151 @@
+import MatrixCore
+import Persistence
+import Rooms
+import TestSupport
+import Testing
+
+/// Servers that hear of each other's events late and in another order.
+private struct Network {
+    var servers: [FederatedServer]
+    let room: RoomID
+    /// What each server has not heard yet.
+    var queues: [[Event]]
+
+    init(_ version: RoomVersion, _ databases: [any Database]) async throws {
+        servers = []
+        for (index, database) in databases.enumerated() { servers.append(try await FederatedServer("s\(index)", database)) }
+        room = try await servers[0].newRoom(version).id
+        queues = servers.map { _ in [] }
+        for index in servers.indices.dropFirst() {
+            let other = servers[index]
+            let handover = try await servers[0].letIn(other.admin, of: other, to: room)
+            try await other.rooms.takeOver(handover)
+            for earlier in servers.indices where earlier != 0 && earlier < index { queues[earlier].append(handover.join) }
+        }
+        try await settle()
+        try await makeAdminsEqual(version)
+    }
+
+    private mutating func makeAdminsEqual(_ version: RoomVersion) async throws {
+        var users: JSONObject = [:]
+        for server in servers where !(version.createEventDecidesRoomID && server.name == servers[0].name) {
+            users[server.admin.text] = 100
+        }
+        try await send(
+            EventDraft(
+                type: "m.room.power_levels", stateKey: "",
+                content: ["users": .object(users), "state_default": 0, "events": ["m.room.power_levels": 50, "m.room.name": 50]],
+                sender: servers[0].admin), from: 0)
+        try await settle()
+    }
+
+    mutating func send(_ draft: EventDraft, from index: Int) async throws {
+        do {
+            guard let event = try await servers[index].send(draft, in: room) else { return }
+            for other in queues.indices where other != index { queues[other].append(event) }
+        } catch let error as MatrixError where error.status == 403 || error.errcode == "M_BAD_STATE" {
+            // The room does not allow it, here and now.
+        }
+    }
+
+    /// Delivers one event to a server; one that stands on what the server does not have goes to the end of the queue.
+    mutating func deliver(to index: Int) async throws {
+        guard !queues[index].isEmpty else { return }
+        let event = queues[index].removeFirst()
+        do {
+            _ = try await servers[index].rooms.existing(room).receive(RemoteEvent(event))
+        } catch is MissingFoundation {
+            queues[index].append(event)
+        }
+    }
+
+    mutating func settle() async throws {
+        for _ in 0..<100_000 where queues.contains(where: { !$0.isEmpty }) {
+            for index in servers.indices { try await deliver(to: index) }
+        }
+    }
+}
+
+@Suite("Convergence")
+struct ConvergenceTests {
+    /// How many things happen.
+    private static let stepCount = 120
+
+    private func operation(_ network: Network, on index: Int, _ random: inout SeededGenerator) -> EventDraft {
+        let server = network.servers[index]
+        let other = network.servers.randomElement(using: &random) ?? server
+        let names = ["ann", "ben"]
+        let user = server.user(names.randomElement(using: &random) ?? "ann")
+        func member(_ target: UserID, _ membership: String, by sender: UserID) -> EventDraft {
+            EventDraft(type: "m.room.member", stateKey: target.text, content: ["membership": .string(membership)], sender: sender)
+        }
+        switch Int.random(in: 0..<10, using: &random) {
+        case 0, 1, 2: return EventDraft(type: "m.room.message", content: ["body": "hello"], sender: server.admin)
+        case 3: return member(user, "join", by: user)
+        case 4: return member(user, "leave", by: user)
+        case 5: return member(other.user(names.randomElement(using: &random) ?? "ann"), "ban", by: server.admin)
+        case 6: return member(other.user(names.randomElement(using: &random) ?? "ann"), "leave", by: server.admin)
+        case 7:
+            return EventDraft(
+                type: "m.room.topic", stateKey: "", content: ["topic": .int(.random(in: 0..<1000, using: &random))], sender: user)
+        case 8:
+            return EventDraft(
+                type: "m.room.name", stateKey: "", content: ["name": .string("\(Int.random(in: 0..<1000, using: &random))")],
+                sender: server.admin)
+        default:
+            let rule = Bool.random(using: &random) ? "public" : "invite"
+            return EventDraft(type: "m.room.join_rules", stateKey: "", content: ["join_rule": .string(rule)], sender: server.admin)
+        }
+    }
+
+    @Test(
+        "servers that hear of everything, late and in any order, end with the same state",
+        arguments: [("6", 1), ("8", 2), ("10", 3), ("10", 4), ("11", 5), ("12", 6), ("12", 7)] as [(String, UInt64)])
+    func convergence(version: String, seed: UInt64) async throws {
+        let roomVersion = try #require(RoomVersion.named(version))
+        try await withDatabase(.sqlite) { one in
+            try await withDatabase(.sqlite) { two in
+                try await withDatabase(seed % 2 == 0 ? .sqlite : .postgres) { three in
+                    var random = SeededGenerator(seed: seed)
+                    var network = try await Network(roomVersion, [one, two, three])
+                    for _ in 0..<Self.stepCount {
+                        let index = Int.random(in: 0..<3, using: &random)
+                        switch Int.random(in: 0..<20, using: &random) {
+                        case 0:
+                            network.servers[index] = try await network.servers[index].restarted()
+                        case 1..<9:
+                            try await network.deliver(to: index)
+                        default:
+                            try await network.send(operation(network, on: index, &random), from: index)
+                        }
+                    }
+                    try await network.settle()
+                    // What some have refused and others have not comes to an end when everybody has spoken once more.
+                    for _ in 0..<2 {
+                        for index in network.servers.indices {
+                            try await network.send(
+                                EventDraft(type: "m.room.message", content: ["body": "end"], sender: network.servers[index].admin), from: index)
+                            try await network.settle()
+                        }
+                    }
+                    try await expectAgreement(network)
+                }
+            }
+        }
+    }
+
+    private func expectAgreement(_ network: Network) async throws {
+        #expect(network.queues.map(\.count) == [0, 0, 0])
+        let first = try await network.servers[0].state(of: network.room)
+        for server in network.servers {
+            let state = try await server.state(of: network.room)
+            #expect(state == first, "\(server.name) has another state than \(network.servers[0].name)")
+            #expect(try await server.storedState(of: network.room) == state, "\(server.name) has stored another state than it has")
+            let room = try await server.rooms.existing(network.room)
+            let again = try await server.restarted().rooms.existing(network.room).current
+            #expect(again.snapshotID == room.current.snapshotID && again.joinedCount == room.current.joinedCount)
+            #expect(again.servers == room.current.servers && again.powerLevels.level(of: server.admin) == room.current.powerLevels.level(of: server.admin))
+            #expect(room.forwardExtremities.count <= 3)
+        }
+    }
+}
