@@ -53,11 +53,11 @@ def drop_database(name):
 class Homeserver:
     """One Martlet on 127.0.0.1, on SQLite or PostgreSQL, in a folder of its own."""
 
-    def __init__(self, folder, database, **overrides):
+    def __init__(self, folder, database, name="test.example", **overrides):
         self.folder, self.kind = Path(folder), database
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
-        self.name = "test.example"
+        self.name = name
         self.base = f"http://127.0.0.1:{self.port}"
         self.secret = secrets.token_hex(16)
         self.process = None
@@ -72,10 +72,13 @@ class Homeserver:
                 "port": int(parts["port"]), "cp_min": 1, "cp_max": 5}
         return {"name": "psycopg2", "args": args}
 
+    def make_signing_key(self, path):
+        subprocess.run([BIN / "martlet", "generate-signing-key", "-o", path], check=True)
+
     def write_config(self, **overrides):
         key = self.folder / "signing.key"
         if not key.exists():
-            subprocess.run([BIN / "martlet", "generate-signing-key", "-o", key], check=True)
+            self.make_signing_key(key)
         config = {
             "server_name": self.name,
             "public_baseurl": self.base + "/",
@@ -101,15 +104,20 @@ class Homeserver:
             "rc_room_creation": OUT_OF_THE_WAY,
         }
         config.update(overrides)
+        if callable(config["listeners"]):
+            config["listeners"] = config["listeners"](self.port)
         self.config = self.folder / "homeserver.yaml"
         self.config.write_text(yaml.safe_dump({k: v for k, v in config.items() if v is not None}))
 
     # Life
 
+    def command(self):
+        return [BIN / "martlet", "--config-path", self.config]
+
     def spawn(self):
         self.output = open(self.folder / "output.log", "ab")
-        self.process = subprocess.Popen([BIN / "martlet", "--config-path", self.config], cwd=self.folder,
-                                        stdout=self.output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(self.command(), cwd=self.folder, stdout=self.output, stderr=subprocess.STDOUT,
+                                        stdin=subprocess.DEVNULL)
 
     async def start(self):
         self.spawn()
@@ -147,12 +155,20 @@ class Homeserver:
     async def kill(self):
         return await self.end(signal.SIGKILL)
 
+    def freeze(self):
+        """The process stands still: connections to it are accepted and get no answer."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
     async def restart(self):
         await self.stop()
         await self.start()
 
     async def destroy(self):
         if self.process and self.process.poll() is None:
+            self.thaw()
             await self.kill()
         if self.database_name:
             drop_database(self.database_name)
@@ -230,8 +246,9 @@ class Client:
     async def create_room(self, **body):
         return (await self.post("/_matrix/client/v3/createRoom", body))["room_id"]
 
-    async def join(self, room, **body):
-        return await self.post(f"/_matrix/client/v3/join/{quote(room, safe='')}", body)
+    async def join(self, room, via=(), **body):
+        query = "&".join(f"{name}={quote(server, safe='')}" for server in via for name in ("via", "server_name"))
+        return await self.post(f"/_matrix/client/v3/join/{quote(room, safe='')}{'?' + query if query else ''}", body)
 
     async def leave(self, room):
         return await self.post(f"{self.room(room)}/leave")

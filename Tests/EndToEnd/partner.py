@@ -54,8 +54,8 @@ class Authority:
             builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
         return builder.sign(self.key, hashes.SHA256())
 
-    def context(self, *names):
-        """A TLS context with a certificate for these names and addresses."""
+    def certify(self, *names):
+        """A new key with a certificate for these names and addresses, in one file -> its path."""
         key = ec.generate_private_key(ec.SECP256R1())
         entries = []
         for name in names:
@@ -69,8 +69,12 @@ class Authority:
         path = self.folder / f"{names[0].replace(':', '_')}-{time.monotonic_ns()}.pem"
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+        return path
+
+    def context(self, *names):
+        """A TLS context with such a certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
+        context.load_cert_chain(self.certify(*names))
         return context
 
 
