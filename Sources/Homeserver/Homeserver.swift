@@ -35,6 +35,7 @@ package final class Homeserver: Sendable {
     package let reports: ReportService
     package let directoryReader: CommitReader
     package let roomDirectory: RoomDirectoryService
+    package let remoteRoomDirectory: RemoteRoomDirectory
     package let roomSummaries: RoomSummaryService
     package let spaces: SpaceHierarchyService
     package let userDirectory: UserDirectoryService
@@ -119,6 +120,7 @@ package final class Homeserver: Sendable {
             database: database, logger: logger, pause: .milliseconds(50))
         roomDirectory = RoomDirectoryService(
             database: database, journal: journal, rooms: rooms, policy: directory.policy, reader: directoryReader)
+        remoteRoomDirectory = RemoteRoomDirectory(source: federation.client, isEnabled: configuration.enableRoomListSearch)
         roomSummaries = RoomSummaryService(database: database, appearances: appearances, serverName: serverName)
         spaces = SpaceHierarchyService(appearances: appearances, events: events, serverName: serverName)
         userDirectory = UserDirectoryService(

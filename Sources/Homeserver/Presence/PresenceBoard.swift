@@ -168,7 +168,8 @@ package struct PresenceBoard {
         let before = entry.presence
         change(&entry)
         // What another server says of its users stands until it says something else.
-        let isActive = entry.heardAt != nil
+        let isActive =
+            entry.heardAt != nil
             ? entry.presence.isCurrentlyActive : now - entry.presence.lastActive.milliseconds < timings.activeGranularity
         entry.presence.isCurrentlyActive = entry.presence.state == .online && isActive
         if touches { entry.touched = now }

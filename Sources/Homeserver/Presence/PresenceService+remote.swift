@@ -18,7 +18,7 @@ extension PresenceBoard {
     /// The server of a user tells how the user is. It says so again from time to time.
     ///
     /// - Returns: whether that is news.
-    mutating func hear(_ told: RemotePresence, now: Int64) -> Bool {
+    package mutating func hear(_ told: RemotePresence, now: Int64) -> Bool {
         update(told.user, now: now) { entry in
             entry.heardAt = now
             entry.presence.state = told.state

@@ -36,6 +36,9 @@ package final class RemoteProfiles: Sendable {
         var flights: [UserID: Flight] = [:]
     }
 
+    /// Bytes. Larger profiles are not remembered.
+    private static let memoryLimit = 4096
+
     private let source: any RemoteProfileSource
     private let memory: Duration
     private let state = Mutex(State())
@@ -67,7 +70,9 @@ package final class RemoteProfiles: Sendable {
                 let outcome = await slots.run { await self.fetch(user) }
                 state.withLock { state in
                     state.flights[user] = nil
-                    if case .success(let profile) = outcome { state.recent.insert((profile, .now), for: user) }
+                    if case .success(let profile) = outcome, profile.json.count <= Self.memoryLimit {
+                        state.recent.insert((profile, .now), for: user)
+                    }
                 }
                 new.resolve(outcome)
             }

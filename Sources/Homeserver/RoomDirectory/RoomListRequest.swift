@@ -19,8 +19,11 @@ package struct RoomListRequest: Sendable {
     package init() {}
 
     /// From the body of a POST.
-    package init(_ body: JSON) throws(MatrixError) {
-        try self.init(limit: Self.int(body["limit"], "limit"), since: Self.string(body["since"], "since"))
+    ///
+    /// - Parameter ownTokens: whether `since` is a token of this server; another server's is not looked at.
+    package init(_ body: JSON, ownTokens: Bool = true) throws(MatrixError) {
+        let since = try Self.string(body["since"], "since")
+        try self.init(limit: Self.int(body["limit"], "limit"), since: ownTokens ? since : nil)
         if let filter = body["filter"], !filter.isNull {
             guard filter.isObject else { throw .badJSON("filter must be an object") }
             query.searchTerm = try Self.term(filter["generic_search_term"])

@@ -8,6 +8,8 @@ import Rooms
 package struct SpaceChild: Sendable {
     package let room: RoomID
     package let isSuggested: Bool
+    /// By which the room may be joined, or asked after: some of those that are named.
+    package let servers: [ServerName]
     /// The event as a client of `/hierarchy` gets it.
     package let json: [UInt8]
     private let order: ByteString?
@@ -18,20 +20,39 @@ package struct SpaceChild: Sendable {
         guard let stateKey = event.stateKey, let room = RoomID(valid: stateKey.string), let content = event.contentIfReadable,
             SpaceChild.hasServers(content)
         else { return nil }
+        self.init(room, content, sender: event.sender, timestamp: event.timestamp)
+    }
+
+    /// A stripped `m.space.child` event, as another server tells it.
+    ///
+    /// - Returns: nil for what names no child.
+    package init?(stripped event: JSON) {
+        guard event["type"]?.isString("m.space.child") == true, let room = event["state_key"]?.string.flatMap({ RoomID(valid: $0) }),
+            let content = event["content"], content.isObject, SpaceChild.hasServers(content),
+            let sender = event["sender"]?.string.flatMap({ UserID(valid: $0) }), let timestamp = event["origin_server_ts"]?.int
+        else { return nil }
+        self.init(room, content, sender: sender, timestamp: Timestamp(milliseconds: timestamp))
+    }
+
+    private init(_ room: RoomID, _ content: JSON, sender: UserID, timestamp: Timestamp) {
         self.room = room
+        self.timestamp = timestamp
         isSuggested = content["suggested"]?.bool == true
         order = content["order"]?.byteString.flatMap { SpaceChild.isOrder($0) ? $0 : nil }
-        timestamp = event.timestamp
+        let named = content["via"]?.elements.lazy.compactMap { $0.string.flatMap { ServerName(valid: $0) } }
+        servers = named.map { Array($0.prefix(SpaceChild.serverLimit)) } ?? []
         var writer = JSONWriter()
         writer.object { json in
-            json.member("type", event.type)
-            json.member("state_key", stateKey)
+            json.member("type", "m.space.child")
+            json.member("state_key", room)
             json.member("content", content)
-            json.member("sender", event.sender)
-            json.member("origin_server_ts", event.timestamp)
+            json.member("sender", sender)
+            json.member("origin_server_ts", timestamp)
         }
         json = writer.bytes
     }
+
+    private static let serverLimit = 5
 
     private static func hasServers(_ content: JSON) -> Bool {
         guard let servers = content["via"], servers.isArray, servers.count > 0 else { return false }

@@ -30,10 +30,17 @@ extension ToDeviceService {
                 ToDeviceMessage(to: address, type: message.type, sender: message.sender, content: $0)
             }
         }
+        let addresses = Set(records.map(\.address))
+        ledger.withLock { $0.beginSending(to: addresses) }
+        defer { ledger.withLock { $0.endSending(to: addresses) } }
         do {
-            try await deliver(records) { connection in
-                guard try ReceivedMessageStore.insert(message.id, from: origin, at: .now, on: connection) else { throw AlreadyReceived() }
-            }
+            try await journal.append(
+                JournalBatch(
+                    records: records,
+                    alongside: { connection in
+                        let isNew = try ReceivedMessageStore.insert(message.id, from: origin, at: .now, on: connection)
+                        if !isNew { throw AlreadyReceived() }
+                    }))
         } catch is AlreadyReceived {
             return
         }

@@ -10,10 +10,10 @@ import Synchronization
 /// Sends messages to devices and keeps them until the device has confirmed them by syncing from behind them.
 package final class ToDeviceService: Sendable {
     let database: any Database
-    private let journal: Journal
+    let journal: Journal
     let serverName: ServerName
     private let logger: Logger
-    private let ledger = Mutex(InboxLedger(capacity: 20_000))
+    let ledger = Mutex(InboxLedger(capacity: 20_000))
 
     /// How long a transaction ID is remembered.
     static let transactionMemory: Int64 = 7 * 24 * 60 * 60 * 1000
@@ -44,21 +44,14 @@ package final class ToDeviceService: Sendable {
                 transaction, type: request.type, of: requester.device, of: requester.user, at: .now, on: connection)
             if !isNew { throw AlreadySent() }
         }
-        do {
-            try await deliver(messages, alongside: note)
-        } catch is AlreadySent {
-            return
-        }
-    }
-
-    /// Puts messages into inboxes, all of them or none.
-    func deliver(
-        _ messages: [ToDeviceMessage], alongside note: @escaping @Sendable (any SQLConnection) throws -> Void
-    ) async throws {
         let addresses = Set(messages.map(\.address))
         ledger.withLock { $0.beginSending(to: addresses) }
         defer { ledger.withLock { $0.endSending(to: addresses) } }
-        try await journal.append(JournalBatch(records: messages, alongside: note))
+        do {
+            try await journal.append(JournalBatch(records: messages, alongside: note))
+        } catch is AlreadySent {
+            return
+        }
     }
 
     /// One record for each device that gets a message; nil where the transaction is known.

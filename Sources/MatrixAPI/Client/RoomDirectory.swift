@@ -1,5 +1,6 @@
 // The published room directory. Client-Server API §Listing rooms; Application Service API §Room lists.
 
+import Federation
 import Homeserver
 import MatrixCore
 import Persistence
@@ -19,25 +20,54 @@ enum RoomDirectoryRoutes {
 
     private static func list(_ context: APIContext) async throws -> APIResponse {
         if !context.homeserver.configuration.allowPublicRoomsWithoutAuth { _ = try context.requester }
+        if let server = try otherServer(context) {
+            var query = PublicRoomsQuery()
+            query.limit = try limit(context.queryInt("limit"))
+            query.since = context.query("since")
+            return try await page(query, of: server, context)
+        }
         let request = try RoomListRequest(limit: context.queryInt("limit"), since: context.query("since"))
-        return try await page(request, context)
+        return response(try await context.homeserver.roomDirectory.page(request))
     }
 
     private static func search(_ context: APIContext) async throws -> APIResponse {
-        try await page(try RoomListRequest(try context.body()), context)
+        let body = try context.body()
+        let request = try RoomListRequest(body, ownTokens: otherServer(context) == nil)
+        guard let server = try otherServer(context) else { return response(try await context.homeserver.roomDirectory.page(request)) }
+        var query = PublicRoomsQuery()
+        query.limit = try limit(body.optionalInt("limit"))
+        query.since = try body.optionalString("since")
+        query.filter = try body.optionalObject("filter").map { JSONObject($0) }
+        query.includesAllNetworks = try body.optionalBool("include_all_networks") ?? false
+        query.network = try body.optionalString("third_party_instance_id")
+        return try await page(query, of: server, context)
     }
 
-    private static func page(_ request: RoomListRequest, _ context: APIContext) async throws -> APIResponse {
-        if let text = context.query("server"), !text.isEmpty {
-            let server: ServerName
-            do { server = try ServerName(parsing: text) } catch { throw MatrixError.invalidParam("Invalid server name: \(text)") }
-            // Others' lists are fetched for users only.
-            if server != context.homeserver.serverName {
-                _ = try context.requester
-                throw MatrixError.remoteServer(server)
-            }
+    /// The server whose list is asked for; nil: this one. Others' lists are fetched for users only.
+    private static func otherServer(_ context: APIContext) throws(MatrixError) -> ServerName? {
+        guard let text = context.query("server"), !text.isEmpty else { return nil }
+        let server: ServerName
+        do { server = try ServerName(parsing: text) } catch { throw .invalidParam("Invalid server name: \(text)") }
+        guard server != context.homeserver.serverName else { return nil }
+        _ = try context.requester
+        return server
+    }
+
+    /// 0 stands for no limit of the client's.
+    private static func limit(_ limit: Int64?) throws(MatrixError) -> Int64? {
+        guard let limit, limit != 0 else { return nil }
+        guard limit > 0 else { throw .invalidParam("limit must not be negative") }
+        return min(limit, Int64(RoomListRequest.pageLimit))
+    }
+
+    private static func page(_ query: PublicRoomsQuery, of server: ServerName, _ context: APIContext) async throws -> APIResponse {
+        let page = try await context.homeserver.remoteRoomDirectory.page(query, of: server)
+        return .object(capacity: 256 + page.rooms.count * 512) { body in
+            body.member("chunk", array: { chunk in for room in page.rooms { chunk.json(room) } })
+            if let total = page.total { body.member("total_room_count_estimate", total) }
+            if let next = page.nextBatch { body.member("next_batch", next) }
+            if let previous = page.prevBatch { body.member("prev_batch", previous) }
         }
-        return response(try await context.homeserver.roomDirectory.page(request))
     }
 
     /// A page as clients and other servers get it.

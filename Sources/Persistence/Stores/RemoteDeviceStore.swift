@@ -15,7 +15,9 @@ package struct RemoteDeviceListRow: Sendable, Hashable {
     /// When a stale list may be fetched next.
     package let retryAt: Timestamp
 
-    package init(user: UserID, streamID: ByteString, isStale: Bool = false, failures: Int64 = 0, retryAt: Timestamp = .init(milliseconds: 0)) {
+    package init(
+        user: UserID, streamID: ByteString, isStale: Bool = false, failures: Int64 = 0, retryAt: Timestamp = .init(milliseconds: 0)
+    ) {
         self.user = user
         self.streamID = streamID
         self.isStale = isStale

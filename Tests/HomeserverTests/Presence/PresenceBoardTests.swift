@@ -110,4 +110,44 @@ struct PresenceBoardTests {
         #expect(told == [30])
         #expect(restarted.presence(of: alice)?.statusMessage == "hi")
     }
+
+    // MARK: Users of other servers
+
+    private func told(_ state: String, ago: Int64 = 0, active: Bool = false) throws -> RemotePresence {
+        try #require(
+            RemotePresence(
+                json(#"{"user_id":"@r:other","presence":"\#(state)","last_active_ago":\#(ago),"currently_active":\#(active)}"#),
+                from: ServerName(trusted: "other")))
+    }
+
+    @Test("what another server says of its user stands until it says something else, or nothing for half an hour")
+    func remoteSilence() throws {
+        let rita = UserID(trusted: "@r:other")
+        var board = PresenceBoard()
+        var isNews = board.hear(try told("online", ago: 10_000, active: true), now: start)
+        #expect(isNews)
+        #expect(board.presence(of: rita)?.lastActive.milliseconds == start - 10_000)
+        isNews = board.hear(try told("online", ago: 20_000, active: true), now: start + 600_000)
+        #expect(!isNews, "still there, and still active")
+        #expect(news(&board, from: 601, to: 2399) == [], "no clock of ours makes another server's user idle")
+        #expect(board.presence(of: rita)?.isCurrentlyActive == true)
+        #expect(news(&board, from: 2400, to: 2500) == [2400])
+        #expect(board.presence(of: rita)?.state == .offline)
+        #expect(board.presence(of: rita)?.isCurrentlyActive == false)
+        isNews = board.hear(try told("unavailable"), now: start + 3_000_000)
+        #expect(isNews)
+        isNews = board.hear(try told("offline"), now: start + 3_001_000)
+        #expect(isNews)
+    }
+
+    @Test("after a restart another server's user has half an hour to be heard of")
+    func remoteRestart() {
+        let rita = UserID(trusted: "@r:other")
+        var board = PresenceBoard()
+        var presence = UserPresence()
+        presence.state = .online
+        presence.lastActive = Timestamp(milliseconds: start - 1_000_000)
+        board.restoreRemote(rita, presence, now: start)
+        #expect(news(&board, from: 1, to: 2000) == [1800])
+    }
 }

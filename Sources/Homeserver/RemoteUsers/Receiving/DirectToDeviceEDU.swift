@@ -65,7 +65,9 @@ package struct RemoteDeviceMessage: Sendable {
             var contents: [DeviceID: [UInt8]] = [:]
             var contentForAll: [UInt8]?
             for (device, content) in devices.members where content.isObject && content.byteRange.count <= ToDeviceRequest.contentLimit {
-                if device == "*" { contentForAll = content.canonicalBytes } else if let device = DeviceID(valid: device.string) {
+                if device == "*" {
+                    contentForAll = content.canonicalBytes
+                } else if let device = DeviceID(valid: device.string) {
                     contents[device] = content.canonicalBytes
                 }
                 if let device = content["requesting_device_id"]?.string.flatMap({ DeviceID(valid: $0) }) { requesting.insert(device) }
