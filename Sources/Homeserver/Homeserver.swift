@@ -17,6 +17,7 @@ package final class Homeserver: Sendable {
     /// What other servers read of the rooms of this one.
     package let federatedRooms: FederatedRooms
     package let transactions: TransactionReceiver
+    package let federationSender: FederationSender
     package let openID: OpenIDService
 
     // Rooms
@@ -139,7 +140,8 @@ package final class Homeserver: Sendable {
             database: database, keys: keys, lists: remoteDeviceLists, source: federation.client, serverName: serverName)
         crossSigning = CrossSigningService(database: database, journal: journal, changes: keyChanges, remoteKeys: keyDirectory)
         keyBackups = KeyBackupService(database: database)
-        toDevice = ToDeviceService(database: database, journal: journal, serverName: serverName, logger: logger)
+        toDevice = ToDeviceService(
+            database: database, journal: journal, serverName: serverName, federation: configuration.federation, logger: logger)
         slidingConnections = SlidingConnections(database: database, logger: logger)
         let deviceObservers: [any DeviceObserver] = [deviceLists, keys, crossSigning, toDevice, slidingConnections]
 
@@ -201,6 +203,13 @@ package final class Homeserver: Sendable {
             configuration: configuration.presence, database: database, journal: journal, serverName: serverName, logger: logger)
         readMarkers = ReadMarkerService(accountData: accountData, receipts: receipts, events: events)
         typing = TypingService(journal: journal, rooms: rooms)
+
+        federationSender = FederationSender(
+            FederationSender.Environment(
+                serverName: serverName, configuration: configuration.federation, database: database, journal: journal, rooms: rooms,
+                events: events, destinations: federation.destinations,
+                source: LocalActivity(serverName: serverName, typing: typing, receipts: receipts, presence: presence), logger: logger),
+            carrier: FederationCarrier(client: federation.client, logger: logger))
 
         threadSubscriptions = ThreadSubscriptionService(database: database, journal: journal, history: history)
         delayedEvents = DelayedEventService(

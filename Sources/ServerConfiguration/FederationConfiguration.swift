@@ -51,6 +51,8 @@ package struct FederationConfiguration: Sendable {
     package var allowedServers: Set<ServerName>?
     package var keyServers = [KeyServer(name: ServerName(trusted: "matrix.org"))]
     package var retries = Retries()
+    /// `federation_rr_transactions_per_room_per_second`: how many servers a second are told what need not be told at once.
+    package var receiptTransactionsPerSecond = 50
     package var allowsProfileLookup = true
     package var allowsDeviceNameLookup = false
 

@@ -70,6 +70,7 @@ struct Wiring {
             homeserver.delayedEvents,
             homeserver.delayedStateCancellation,
             homeserver.slidingConnections,
+            homeserver.federationSender,
             homeserver.sync,
         ] + (homeserver.configuration.enableSearch ? [homeserver.searchReader] : [])
     }

@@ -8,16 +8,19 @@ import Rooms
 /// there: who may see that asks again.
 package struct DeviceListChange: JournalRecord {
     package let user: UserID
+    /// What changed; nil where that is not known. Other servers are told only what is.
+    package let subject: DeviceListSubject?
     /// Who alone can see it; nil: everyone who shares a room with the user.
     package let viewer: UserID?
 
-    package init(user: UserID, seenBy viewer: UserID? = nil) {
+    package init(user: UserID, _ subject: DeviceListSubject? = nil, seenBy viewer: UserID? = nil) {
         self.user = user
+        self.subject = subject
         self.viewer = viewer
     }
 
     package func write(on connection: any SQLConnection, at position: StreamPosition) throws {
-        try DeviceListStore.insert(user, seenBy: viewer, position: position, on: connection)
+        try DeviceListStore.insert(user, subject, seenBy: viewer, position: position, on: connection)
     }
 
     package func change(at position: StreamPosition) -> Change {

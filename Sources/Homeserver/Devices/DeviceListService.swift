@@ -118,6 +118,6 @@ package final class DeviceListService: Sendable {
 
 extension DeviceListService: DeviceObserver {
     package func records(forChangeOf devices: [DeviceID], of user: UserID) -> [any JournalRecord] {
-        devices.isEmpty ? [] : [DeviceListChange(user: user)]
+        devices.map { DeviceListChange(user: user, .device($0)) }
     }
 }

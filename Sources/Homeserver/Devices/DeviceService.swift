@@ -47,7 +47,7 @@ package struct DeviceService: Sendable {
         }
         try await journal.append(
             JournalBatch(
-                records: [DeviceListChange(user: user)],
+                records: [DeviceListChange(user: user, .device(device))],
                 alongside: { connection in
                     guard try DeviceStore.setDisplayName(displayName, of: device, of: user, on: connection) else {
                         throw DeviceService.noDevice

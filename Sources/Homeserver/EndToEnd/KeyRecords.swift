@@ -11,7 +11,7 @@ struct DeviceKeysChange: JournalRecord {
 
     func write(on connection: any SQLConnection, at position: StreamPosition) throws {
         try DeviceKeyStore.set(json, of: address.device, of: address.user, on: connection)
-        try DeviceListStore.insert(address.user, position: position, on: connection)
+        try DeviceListStore.insert(address.user, .device(address.device), position: position, on: connection)
     }
 
     func change(at position: StreamPosition) -> Change {

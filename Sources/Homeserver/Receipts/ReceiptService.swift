@@ -140,6 +140,11 @@ package final class ReceiptService: Sendable {
         return rows.isEmpty ? nil : ReceiptContent.render(rows.map { ($0.key, $0.mark) })
     }
 
+    /// The receipts that moved after `after` up to `upTo`, as far as memory has them.
+    package func recent(after: StreamPosition, upTo: StreamPosition) -> [ReceiptWindow.Entry] {
+        state.withLock { $0.window.entries(after: after, upTo: upTo) } ?? []
+    }
+
     /// The newest receipt of each key, in the wanted rooms, private ones of other people left out.
     private static func render(
         _ entries: [ReceiptWindow.Entry], of rooms: [RoomID], for viewer: UserID

@@ -4,24 +4,31 @@ import Logging
 import MatrixCore
 import Persistence
 import Rooms
+import ServerConfiguration
 import ServiceLifecycle
 import Synchronization
 
-/// Sends messages to devices and keeps them until the device has confirmed them by syncing from behind them.
+/// Sends messages to devices and keeps them until the device has confirmed them by syncing from behind them; those to devices of other servers,
+/// until the server has taken them.
 package final class ToDeviceService: Sendable {
     let database: any Database
     let journal: Journal
     let serverName: ServerName
+    private let federation: FederationConfiguration
     private let logger: Logger
     let ledger = Mutex(InboxLedger(capacity: 20_000))
 
     /// How long a transaction ID is remembered.
     static let transactionMemory: Int64 = 7 * 24 * 60 * 60 * 1000
 
-    package init(database: any Database, journal: Journal, serverName: ServerName, logger: Logger) {
+    package init(
+        database: any Database, journal: Journal, serverName: ServerName, federation: FederationConfiguration = FederationConfiguration(),
+        logger: Logger
+    ) {
         self.database = database
         self.journal = journal
         self.serverName = serverName
+        self.federation = federation
         self.logger = logger
     }
 
@@ -33,7 +40,7 @@ package final class ToDeviceService: Sendable {
     /// Sends every message of a request, or none. A transaction ID that the same device used before for this type of message
     /// sends nothing, also after a restart.
     ///
-    /// Messages to devices that do not exist are dropped. So are those to users of other servers: this server does not federate.
+    /// Messages to devices that do not exist are dropped, and those to servers that the operator does not let us speak with.
     package func send(_ request: ToDeviceRequest, transaction: String, from requester: Requester) async throws {
         guard !transaction.utf8.contains(0) else {
             throw MatrixError.invalidParam("The transaction ID holds a character that is not allowed")
@@ -44,14 +51,23 @@ package final class ToDeviceService: Sendable {
                 transaction, type: request.type, of: requester.device, of: requester.user, at: .now, on: connection)
             if !isNew { throw AlreadySent() }
         }
-        let addresses = Set(messages.map(\.address))
-        ledger.withLock { $0.beginSending(to: addresses) }
-        defer { ledger.withLock { $0.endSending(to: addresses) } }
+        let outbound = request.outbound(from: requester.user) { $0 != serverName && federation.allows($0) }
         do {
-            try await journal.append(JournalBatch(records: messages, alongside: note))
+            try await deliver(messages, together: outbound, alongside: note)
         } catch is AlreadySent {
             return
         }
+    }
+
+    /// Puts messages into inboxes, and what goes to other servers beside them, all of it or nothing.
+    func deliver(
+        _ messages: [ToDeviceMessage], together outbound: [OutboundToDevice] = [],
+        alongside note: @escaping @Sendable (any SQLConnection) throws -> Void
+    ) async throws {
+        let addresses = Set(messages.map(\.address))
+        ledger.withLock { $0.beginSending(to: addresses) }
+        defer { ledger.withLock { $0.endSending(to: addresses) } }
+        try await journal.append(JournalBatch(records: messages + outbound, alongside: note))
     }
 
     /// One record for each device that gets a message; nil where the transaction is known.

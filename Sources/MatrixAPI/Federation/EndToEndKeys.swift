@@ -19,7 +19,7 @@ enum FederationDeviceRoutes {
         let user = try context.userID("userId")
         guard user.belongs(to: homeserver.serverName) else { throw MatrixError.unknown("User is not hosted on this homeserver") }
         // The position first: whatever changes meanwhile is told again.
-        let position = try await homeserver.database.read { try DeviceListStore.lastChange(of: user, on: $0) }
+        let position = try await homeserver.database.read { try DeviceListStore.lastDeviceChange(of: user, on: $0) }
         let answer = try await homeserver.keys.query(KeyQuery(everythingOf: user), by: nobody(of: context))
         let showsNames = homeserver.configuration.federation.allowsDeviceNameLookup
         return .object(capacity: 4096) { body in

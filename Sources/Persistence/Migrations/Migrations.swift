@@ -21,6 +21,7 @@ package enum Migrations {
         .dehydratedDevices,
         .federation,
         .remoteRooms,
+        .federationSending,
         .remoteDevices,
     ]
 }

@@ -33,6 +33,18 @@ package enum DeviceKeyStore {
         ) { $0.blob(0) }
     }
 
+    /// What other servers are told of a device: its name and its keys, if it has some; nil where there is no such device.
+    package static func description(
+        of device: DeviceID, of user: UserID, on connection: any SQLConnection
+    ) throws -> (displayName: String?, keys: [UInt8]?)? {
+        try connection.first(
+            """
+            SELECT d.display_name, k.json FROM devices d
+            LEFT JOIN device_keys k ON k.user_id = d.user_id AND k.device_id = d.device_id WHERE d.user_id = $1 AND d.device_id = $2
+            """, [.text(user.string), .text(device.string)]
+        ) { ($0.optionalText(0), $0.optionalBlob(1)) }
+    }
+
     /// The keys of every device of `users` that published some, in the order of users and devices.
     package static func keys(ofDevicesOf users: [UserID], on connection: any SQLConnection) throws -> [DeviceKeysRow] {
         try connection.rows(

@@ -14,6 +14,8 @@ package struct Change: Sendable {
         case typing(room: RoomID)
         case accountData(user: UserID, room: RoomID?)
         case toDevice(user: UserID, device: DeviceID)
+        /// A message to devices of another server waits to be sent.
+        case outbound(server: ServerName)
         /// The devices or cross-signing keys of `user` changed.
         case deviceList(user: UserID)
         /// Cross-signing keys or signatures of `user` changed that only `viewer` can see.

@@ -33,6 +33,8 @@ enum FederationOptions {
         .custom("trusted_key_servers", readKeyServers),
         .bool("allow_profile_lookup_over_federation", \.federation.allowsProfileLookup),
         .bool("allow_device_name_lookup_over_federation", \.federation.allowsDeviceNameLookup),
+        .int(
+            "federation_rr_transactions_per_room_per_second", \.federation.receiptTransactionsPerSecond, in: 1...1_000_000),
         .section(
             "federation",
             [

@@ -47,12 +47,6 @@ enum KnownOptions {
             ]
         ),
         (
-            "Ratelimiting",
-            [
-                "federation_rr_transactions_per_room_per_second"
-            ]
-        ),
-        (
             "Media Store",
             [
                 "enable_authenticated_media", "enable_media_repo", "enable_local_media_storage", "max_pending_media_uploads",

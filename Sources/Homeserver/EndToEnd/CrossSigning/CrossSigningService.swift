@@ -84,7 +84,7 @@ package final class CrossSigningService: Sendable {
         let isPrivate = upload.keys[.master] == nil && upload.keys[.selfSigning] == nil
         try await journal.append(
             JournalBatch(
-                records: [DeviceListChange(user: user, seenBy: isPrivate ? user : nil)],
+                records: [DeviceListChange(user: user, .crossSigningKeys, seenBy: isPrivate ? user : nil)],
                 alongside: { connection in
                     for row in rows {
                         if try DeviceStore.exists(DeviceID(trusted: row.publicKey.string), of: user, on: connection) {
@@ -144,8 +144,11 @@ package final class CrossSigningService: Sendable {
 
     private func store(_ outcome: SignatureCheck.Outcome, by user: UserID, checkedBy check: SignatureCheck) async throws {
         var records: [any JournalRecord] = []
-        if !outcome.devices.isEmpty || !outcome.master.isEmpty { records.append(DeviceListChange(user: user)) }
-        for signature in outcome.others { records.append(DeviceListChange(user: signature.user, seenBy: user)) }
+        for name in outcome.devices.keys.sorted() {
+            records.append(DeviceListChange(user: user, .device(DeviceID(trusted: name.string))))
+        }
+        if !outcome.master.isEmpty { records.append(DeviceListChange(user: user, .crossSigningKeys)) }
+        for signature in outcome.others { records.append(DeviceListChange(user: signature.user, .crossSigningKeys, seenBy: user)) }
         let devices = outcome.devices.compactMap { name, signature in
             check.devices[name].map { device in
                 (device: DeviceID(trusted: name.string), json: SignedKeys.adding([signature], by: user, to: Array(device.bytes)))

@@ -44,8 +44,8 @@ extension SyncState {
                 guard let feed = feeds[user] else { continue }
                 feed.threadSubscriptionsAt = at
                 SyncState.wake(feed, .threadSubscriptions, &woken)
-            case .profile:
-                // Clients hear of it by member events.
+            case .profile, .outbound:
+                // Of a profile clients hear by member events; what other servers are told is not for them.
                 continue
             }
         }
