@@ -29,7 +29,7 @@ package struct FederatedRooms: Sendable {
         handshakes = MembershipHandshakes(served: served, verifier: verifier, intake: intake)
         invites = Invites(
             client: client, verifier: verifier, intake: intake, rooms: rooms, events: events,
-            blocksNonAdminInvites: blocksNonAdminInvites)
+            blocksNonAdminInvites: blocksNonAdminInvites, logger: logger)
         past = Backfill(client: client, verifier: verifier, intake: intake, database: database, logger: logger)
     }
 }

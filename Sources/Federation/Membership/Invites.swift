@@ -13,13 +13,15 @@ package struct Invites: Sendable {
     private let rooms: RoomRegistry
     private let events: EventReader
     private let blocksNonAdminInvites: Bool
+    private let logger: Logger
     private var environment: RoomEnvironment { rooms.environment }
 
     /// - Parameter blocksNonAdminInvites: only administrators of this server invite (`block_non_admin_invites`).
     package init(
         client: FederationClient, verifier: EventVerifier, intake: EventIntake, rooms: RoomRegistry, events: EventReader,
-        blocksNonAdminInvites: Bool
+        blocksNonAdminInvites: Bool, logger: Logger
     ) {
+        self.logger = logger
         self.client = client
         self.verifier = verifier
         self.intake = intake
@@ -46,7 +48,7 @@ package struct Invites: Sendable {
         do {
             signed = try EventVerifier.parse(answer, version: event.version, in: event.roomID)
         } catch {
-            throw MatrixError.unknown("The other server's invite makes no sense", status: 502)
+            throw MatrixError.badJSON("The other server's invite makes no sense: \(error.reason)")
         }
         // The same id means that nothing but signatures was added.
         guard signed.id == event.id, let verified = try await verifier.verified([signed]).events.first else {
@@ -77,7 +79,7 @@ package struct Invites: Sendable {
     /// - Returns: the event with this server's signature.
     /// - Throws: `M_FORBIDDEN`, `M_BAD_JSON`, `M_INVITE_BLOCKED`.
     package func accept(
-        _ json: JSON, id: EventID, room roomID: RoomID, version: RoomVersion, strippedState: JSON?, from origin: ServerName
+        _ json: JSON, id: String, room roomID: RoomID, version: RoomVersion, strippedState: JSON?, from origin: ServerName
     ) async throws -> [UInt8] {
         let event = try invite(json, id: id, room: roomID, version: version, from: origin)
         let target = UserID(trusted: event.stateKey?.string ?? "")
@@ -91,21 +93,21 @@ package struct Invites: Sendable {
         let signed: Event
         do { signed = try verified.signed(as: environment.serverName, key: environment.signingKey) } catch { throw MatrixError(error) }
         if let room, room.current.isJoined(by: environment.serverName) {
-            try await takeIntoRoom(signed, room, from: origin)
+            await takeIntoRoom(signed, room, from: origin)
         } else {
             try await rooms.noteOutside(signed, strippedState: StrippedStates.accepted(strippedState))
         }
         return signed.json
     }
 
-    private func invite(_ json: JSON, id: EventID, room: RoomID, version: RoomVersion, from origin: ServerName) throws -> Event {
+    private func invite(_ json: JSON, id: String, room: RoomID, version: RoomVersion, from origin: ServerName) throws -> Event {
         let event: Event
         do {
             event = try EventVerifier.parse(json, version: version, in: room)
         } catch {
             throw MatrixError.badJSON("Invalid event: \(error.reason)")
         }
-        guard event.id == id else { throw MatrixError.invalidParam("The event is not \(id)") }
+        guard event.id.string == id else { throw MatrixError.invalidParam("The event is not \(id)") }
         guard event.type == StateKey.memberType, event.membership == .invite, let target = event.stateKey else {
             throw MatrixError.badJSON("The event was not an m.room.member invite event")
         }
@@ -116,14 +118,13 @@ package struct Invites: Sendable {
         return event
     }
 
-    private func takeIntoRoom(_ event: Event, _ room: Room, from origin: ServerName) async throws {
+    /// The inviting server will send the invite to all who are in the room. That it is here now is a courtesy: whether the room's rules
+    /// allow it is found out in any case.
+    private func takeIntoRoom(_ event: Event, _ room: Room, from origin: ServerName) async {
         do {
-            let receipt = try await intake.take(RemoteEvent(event), in: room, from: origin)
-            if let refusal = receipt.refusal { throw MatrixError.forbidden(refusal) }
-        } catch let error as MissingFoundation {
-            throw MatrixError.forbidden(error.description)
-        } catch let error as FederationFailure {
-            throw MatrixError.forbidden("What the invite stands on could not be fetched: \(error)")
+            _ = try await intake.take(RemoteEvent(event), in: room, from: origin)
+        } catch {
+            logger.info("an invite is not let in yet", metadata: ["event": "\(event.id)", "room": "\(room.id)", "error": "\(error)"])
         }
     }
 }

@@ -21,11 +21,12 @@ package struct MembershipHandshakes: Sendable {
     /// What a request hands over: the event, and where it says it belongs.
     package struct Request: Sendable {
         package let room: RoomID
-        package let event: EventID
+        /// As the path names it.
+        package let event: String
         package let body: JSON
         package let origin: ServerName
 
-        package init(room: RoomID, event: EventID, body: JSON, origin: ServerName) {
+        package init(room: RoomID, event: String, body: JSON, origin: ServerName) {
             self.room = room
             self.event = event
             self.body = body
@@ -76,7 +77,7 @@ package struct MembershipHandshakes: Sendable {
         } catch {
             throw MatrixError.badJSON("Invalid event: \(error.reason)")
         }
-        guard event.id == request.event else { throw MatrixError.invalidParam("The event is not \(request.event)") }
+        guard event.id.string == request.event else { throw MatrixError.invalidParam("The event is not \(request.event)") }
         guard event.type == StateKey.memberType, event.membership == membership else {
             throw MatrixError.badJSON("Not an m.room.member event with membership \(membership.rawValue)")
         }

@@ -51,7 +51,7 @@ extension FederationClient {
             content: event.json)
         request.bodyLimit = Self.joinBodyLimit
         request.timeout = Self.joinTimeout
-        let answer = try await json(request)
+        let answer = try await inEitherForm(request)
         guard let state = answer["state"], state.isArray, let chain = answer["auth_chain"], chain.isArray else {
             throw .malformed("its answer to a join has no state")
         }
@@ -59,8 +59,22 @@ extension FederationClient {
     }
 
     func sendLeave(_ event: Event, to server: ServerName) async throws(FederationFailure) {
-        _ = try await send(
+        _ = try await inEitherForm(
             .federation("PUT", to: server, version: "v2", path: ["send_leave", event.roomID.string, event.id.string], content: event.json))
+    }
+
+    /// Asks in the second form, and of a server that does not know that in the first: its answers are lists of a status and an object.
+    private func inEitherForm(_ request: FederationRequest) async throws(FederationFailure) -> JSON {
+        do {
+            return try await json(request)
+        } catch {
+            guard case .answered(let answer) = error, answer.isOfUnknownEndpoint else { throw error }
+        }
+        var older = request
+        older.uri = "/_matrix/federation/v1/" + request.uri.dropFirst("/_matrix/federation/v2/".count)
+        let list = try await send(older).json()
+        guard list.isArray, let answer = list[1], answer.isObject else { throw .malformed("its answer is not in the first form") }
+        return answer
     }
 
     /// - Returns: the stripped state of the room.
@@ -84,9 +98,48 @@ extension FederationClient {
         do { content = try JSONDocument(parsing: body.bytes, limits: .lenientEvent).root.canonicalBytes } catch {
             throw .malformed("the invite is no JSON: \(error)")
         }
-        let answer = try await json(
-            .federation("PUT", to: server, version: "v2", path: ["invite", event.roomID.string, event.id.string], content: content))
+        let answer: JSON
+        do {
+            answer = try await json(
+                .federation("PUT", to: server, version: "v2", path: ["invite", event.roomID.string, event.id.string], content: content))
+        } catch {
+            guard case .answered(let refusal) = error, refusal.isOfUnknownEndpoint, event.version.isOfFirstInviteForm else { throw error }
+            answer = try await sendInviteInFirstForm(event, strippedState, to: server)
+        }
         guard let signed = answer["event"], signed.isObject else { throw .malformed("it has not signed the invite") }
         return signed
     }
+
+    /// What there is to know of the room stands in the event.
+    private func sendInviteInFirstForm(
+        _ event: Event, _ strippedState: [[UInt8]], to server: ServerName
+    ) async throws(FederationFailure) -> JSON {
+        var writer = JSONWriter(capacity: 1024)
+        writer.array { list in for state in strippedState { list.raw(state) } }
+        let content: [UInt8]
+        do {
+            var pdu = JSONObject(try event.document())
+            pdu["unsigned"] = ["invite_room_state": JSONValue(try JSONDocument(parsing: writer.bytes, limits: .lenientEvent).root)]
+            content = pdu.canonicalBytes
+        } catch {
+            throw .malformed("the invite is no JSON: \(error)")
+        }
+        let list = try await send(
+            .federation("PUT", to: server, path: ["invite", event.roomID.string, event.id.string], content: content)
+        ).json()
+        guard list.isArray, let answer = list[1] else { throw .malformed("its answer is not in the first form") }
+        return answer
+    }
+}
+
+extension MatrixError {
+    /// What servers answer who do not know an endpoint.
+    fileprivate var isOfUnknownEndpoint: Bool {
+        (status == 404 || status == 405) && (errcode == "M_UNRECOGNIZED" || errcode == "M_UNKNOWN")
+    }
+}
+
+extension RoomVersion {
+    /// Whether servers that know the first form of invites only may know rooms of this version.
+    fileprivate var isOfFirstInviteForm: Bool { self == .v1 || self == .v2 }
 }

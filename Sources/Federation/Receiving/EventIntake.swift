@@ -30,18 +30,12 @@ package struct EventIntake: Sendable {
         self.logger = logger
     }
 
-    /// Brings verified events of one room in, in their order.
+    /// Brings verified events of one room in, in their order. What becomes of them by the room's rules is nobody's business elsewhere:
+    /// who is told that an event was rejected would send it again.
     ///
-    /// - Returns: why events were not let in, by their ids.
     /// - Throws: `DatabaseError` when they cannot be stored; then they should come again.
-    package func take(_ events: [Event], in room: Room, from server: ServerName) async throws -> [EventID: String] {
-        try await queues.run(room.id) {
-            var refusals: [EventID: String] = [:]
-            for (event, refusal) in zip(events, try await takeInTurn(events, in: room, from: server)) {
-                if let refusal { refusals[event.id] = refusal }
-            }
-            return refusals
-        }
+    package func take(_ events: [Event], in room: Room, from server: ServerName) async throws {
+        try await queues.run(room.id) { try await takeInTurn(events, in: room, from: server) }
     }
 
     /// Brings one event in, and says what became of it.
@@ -69,59 +63,68 @@ package struct EventIntake: Sendable {
 
     // MARK: In turn
 
-    /// - Returns: for each event why it was not let in.
-    private func takeInTurn(_ events: [Event], in room: Room, from server: ServerName) async throws -> [String?] {
+    private func takeInTurn(_ events: [Event], in room: Room, from server: ServerName) async throws {
         // The usual case asks nothing: each follows the one before, and the first one follows what is here.
         let known = try await standings(Array(Set(events.flatMap { $0.prevEvents + $0.authEvents })))
         var here = Set(known.filter { $0.value.isInGraph }.map(\.key))
         var isKnown = Set(known.keys)
-        var run: [Int] = []
-        var refusals = [String?](repeating: nil, count: events.count)
-        for (index, event) in events.enumerated() {
+        var run: [Event] = []
+        for event in events {
             let isFounded = event.prevEvents.allSatisfy(here.contains) && event.authEvents.allSatisfy(isKnown.contains)
             if isFounded {
-                run.append(index)
+                run.append(event)
             } else {
-                try await receive(&run, of: events, in: room, &refusals)
-                refusals[index] = try await receipt(of: RemoteEvent(event), in: room, from: server)
+                try await receive(&run, in: room)
+                try await takeOrLog(event, in: room, from: server)
             }
             here.insert(event.id)
             isKnown.insert(event.id)
         }
-        try await receive(&run, of: events, in: room, &refusals)
-        return refusals
+        try await receive(&run, in: room)
     }
 
     /// Hands a run of events over together: the room makes one batch of them.
-    private func receive(_ run: inout [Int], of events: [Event], in room: Room, _ refusals: inout [String?]) async throws {
-        for (index, receipt) in zip(run, await room.receive(run.map { RemoteEvent(events[$0]) })) {
+    private func receive(_ run: inout [Event], in room: Room) async throws {
+        for (event, receipt) in zip(run, await room.receive(run.map { RemoteEvent($0) })) {
             do {
-                refusals[index] = try receipt.get().rejectionReason
+                note(try receipt.get(), of: event)
             } catch let error as MissingFoundation {
-                refusals[index] = error.description
+                note(error, of: event)
             }
         }
         run.removeAll()
     }
 
-    private func receipt(of remote: RemoteEvent, in room: Room, from server: ServerName) async throws -> String? {
+    private func takeOrLog(_ event: Event, in room: Room, from server: ServerName) async throws {
         do {
-            return try await takeOne(remote, in: room, from: server).rejectionReason
+            _ = try await takeOne(RemoteEvent(event), in: room, from: server)
         } catch let error as MissingFoundation {
-            return error.description
+            note(error, of: event)
         } catch let error as FederationFailure {
-            return "what it stands on could not be fetched: \(error)"
+            note(error, of: event)
         }
+    }
+
+    private func note(_ receipt: Receipt, of event: Event) {
+        guard let refusal = receipt.refusal else { return }
+        logger.info("an event was not let in", metadata: ["event": "\(event.id)", "room": "\(event.roomID)", "reason": "\(refusal)"])
+    }
+
+    private func note(_ failure: any Error, of event: Event) {
+        logger.info("an event is left out", metadata: ["event": "\(event.id)", "room": "\(event.roomID)", "error": "\(failure)"])
     }
 
     // MARK: One event
 
-    private func takeOne(_ remote: RemoteEvent, in room: Room, from server: ServerName) async throws -> Receipt {
+    /// - Parameter closesGaps: whether events before this one are asked for. Those of a gap are not: a gap is closed once.
+    private func takeOne(
+        _ remote: RemoteEvent, in room: Room, from server: ServerName, closesGaps: Bool = true
+    ) async throws -> Receipt {
         let event = remote.event
         var remote = remote
         var known = try await standings(event.prevEvents + event.authEvents + [event.id])
         if known[event.id]?.isInGraph == true { return .known }
-        if remote.stateBefore == nil, remote.path != .past, event.prevEvents.contains(where: { known[$0]?.isInGraph != true }) {
+        if closesGaps, remote.path != .past, event.prevEvents.contains(where: { known[$0]?.isInGraph != true }) {
             try await closeGap(before: event, in: room, from: server)
             known = try await standings(event.prevEvents + event.authEvents)
         }
@@ -129,13 +132,13 @@ package struct EventIntake: Sendable {
             let chain = try await client.authChain(of: event.id, in: room.id, from: server)
             try await room.storeOutliers(verifier.verified(chain, version: room.version, in: room.id))
         }
-        if remote.stateBefore == nil, event.prevEvents.contains(where: { known[$0]?.isInGraph != true }) {
-            remote.stateBefore = try await fetchState(before: event.id, in: room, from: server)
+        if remote.stateBefore == nil {
+            for id in event.prevEvents where known[id]?.isInGraph != true {
+                remote.statesAfterMissing[id] = try await fetchState(after: id, in: room, from: server)
+            }
         }
         let receipt = try await room.receive(remote)
-        if let refusal = receipt.refusal {
-            logger.info("an event was not let in", metadata: ["event": "\(event.id)", "room": "\(room.id)", "reason": "\(refusal)"])
-        }
+        note(receipt, of: event)
         return receipt
     }
 
@@ -151,27 +154,23 @@ package struct EventIntake: Sendable {
         }
         let events = try await verifier.verified(Array(list.prefix(Self.gapLimit)), version: room.version, in: room.id)
         for earlier in events.sorted(by: { $0.isBefore($1) }) where earlier.id != event.id {
-            var remote = RemoteEvent(earlier)
             do {
-                let known = try await standings(earlier.prevEvents)
-                if earlier.prevEvents.contains(where: { known[$0]?.isInGraph != true }) {
-                    remote.stateBefore = try await fetchState(before: earlier.id, in: room, from: server)
-                }
-                _ = try await takeOne(remote, in: room, from: server)
+                _ = try await takeOne(RemoteEvent(earlier), in: room, from: server, closesGaps: false)
             } catch let error as FederationFailure {
-                logger.info("an event of a gap is left out", metadata: ["event": "\(earlier.id)", "error": "\(error)"])
+                note(error, of: earlier)
             } catch let error as MissingFoundation {
-                logger.info("an event of a gap is left out", metadata: ["event": "\(earlier.id)", "error": "\(error)"])
+                note(error, of: earlier)
             }
         }
     }
 
     // MARK: States
 
-    /// Learns from a server what the room's state before an event was, and makes sure that its events are here.
-    private func fetchState(before event: EventID, in room: Room, from server: ServerName) async throws -> [EventID] {
+    /// Learns from a server what the room's state after an event was that is not here, and makes sure that its events are.
+    private func fetchState(after event: EventID, in room: Room, from server: ServerName) async throws -> [EventID] {
         let ids = try await client.stateIDs(of: room.id, at: event, from: server)
-        let wanted = Set(ids.state + ids.authChain)
+        // What the event itself sets, it says.
+        let wanted = Set(ids.state + ids.authChain + [event])
         let missing = wanted.subtracting(try await standings(Array(wanted)).keys)
         if missing.count > Self.singleFetchLimit {
             let list = try await client.state(of: room.id, at: event, from: server)
@@ -180,8 +179,19 @@ package struct EventIntake: Sendable {
             try await room.storeOutliers(fetch(missing, in: room, from: server))
         }
         // What the server names and does not give, or what is refused, is not part of the state.
-        let here = try await standings(ids.state)
-        return ids.state.filter { id in here[id].map { !$0.isRejected && $0.room == room.nid } ?? false }
+        let here = try await standings(ids.state + [event])
+        let state = ids.state.filter { id in here[id].map { !$0.isRejected && $0.room == room.nid } ?? false }
+        guard let own = here[event], !own.isRejected, own.room == room.nid else { return state }
+        return try await stateByKey(state + [event], in: room).map(\.value)
+    }
+
+    /// A state by its entries: of two events for one entry the later one of the list counts.
+    private func stateByKey(_ ids: [EventID], in room: Room) async throws -> [StateKey: EventID] {
+        let rows = try await database.read { try EventStore.stateKeys(of: ids, in: room.nid, on: $0) }
+        let keys = Dictionary(rows.map { ($0.id, $0.key) }) { first, _ in first }
+        var state: [StateKey: EventID] = [:]
+        for id in ids { if let key = keys[id] { state[key] = id } }
+        return state
     }
 
     private func fetch(_ ids: Set<EventID>, in room: Room, from server: ServerName) async throws -> [Event] {
@@ -207,15 +217,14 @@ package struct EventIntake: Sendable {
         do { return try await client.event(id, at: server) } catch { return [] }
     }
 
-    /// The states before events of the past, as far as they do not follow from others: the one before the oldest is asked for, the others
-    /// follow by what the events between set.
+    /// The states before events of the past: the one before the oldest is asked for, the others follow by what the events between set.
     private func statesOfPast(
         _ events: [Event], oldest: Event, in room: Room, from server: ServerName
     ) async throws -> [EventID: [EventID]] {
-        let first = try await fetchState(before: oldest.id, in: room, from: server)
-        let keys = try await database.read { try EventStore.stateKeys(of: first, in: room.nid, on: $0) }
         var state: [StateKey: EventID] = [:]
-        for row in keys { state[row.key] = row.id }
+        for id in oldest.prevEvents {
+            state.merge(try await stateByKey(try await fetchState(after: id, in: room, from: server), in: room)) { $1 }
+        }
         try await room.storeOutliers(events.filter(\.isState))
         var states: [EventID: [EventID]] = [:]
         for event in events {
@@ -228,13 +237,6 @@ package struct EventIntake: Sendable {
     private func standings(_ ids: [EventID]) async throws -> [EventID: EventStanding] {
         guard !ids.isEmpty else { return [:] }
         return try await database.read { try EventStore.standings(Set(ids), on: $0) }
-    }
-}
-
-extension Receipt {
-    /// What the sender of a transaction is told. That an event is soft-failed is nobody's business.
-    fileprivate var rejectionReason: String? {
-        if case .rejected(let reason) = self { reason } else { nil }
     }
 }
 

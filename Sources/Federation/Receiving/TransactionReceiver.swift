@@ -93,8 +93,8 @@ package actor TransactionReceiver {
             for (id, events) in Dictionary(grouping: events, by: \.roomID) {
                 guard let room = rooms[id] else { continue }
                 group.addTask {
-                    let refusals = try await intake.take(events, in: room, from: origin)
-                    return events.map { ($0.id, refusals[$0.id]) }
+                    try await intake.take(events, in: room, from: origin)
+                    return events.map { ($0.id, nil) }
                 }
             }
             return try await group.reduce(into: []) { $0 += $1 }

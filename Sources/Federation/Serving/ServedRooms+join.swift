@@ -19,7 +19,6 @@ extension ServedRooms {
             for row in try await database.read({ try PDUStore.rows(batch, on: $0) }) {
                 if omitsMembers, row.type == StateKey.memberType, !shown.contains(where: { $0.text == row.stateKey }) { continue }
                 body.raw(row.json)
-                chain.isThere(row.id)
                 try chain.follow(row)
             }
         }

@@ -134,9 +134,6 @@ struct AuthChain: Sendable {
         return batch
     }
 
-    /// The event is in the answer already.
-    mutating func isThere(_ id: EventID) { seen.insert(id) }
-
     mutating func add(_ id: EventID) {
         if seen.insert(id).inserted { waiting.append(id) }
     }

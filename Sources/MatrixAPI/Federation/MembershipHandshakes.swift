@@ -51,7 +51,7 @@ enum MembershipHandshakeRoutes {
 
     private static func request(_ context: APIContext) throws(MatrixError) -> MembershipHandshakes.Request {
         MembershipHandshakes.Request(
-            room: try context.roomID("roomId"), event: try context.eventID("eventId"), body: try context.body(), origin: try context.origin)
+            room: try context.roomID("roomId"), event: try context.parameter("eventId"), body: try context.body(), origin: try context.origin)
     }
 
     // MARK: Inviting
@@ -82,6 +82,6 @@ enum MembershipHandshakeRoutes {
             try homeserver.rateLimits.check(.invitesPerUser, of: ByteString(target))
         }
         return try await homeserver.federatedRooms.invites.accept(
-            event, id: context.eventID("eventId"), room: room, version: version, strippedState: strippedState, from: context.origin)
+            event, id: context.parameter("eventId"), room: room, version: version, strippedState: strippedState, from: context.origin)
     }
 }

@@ -82,14 +82,18 @@ struct BranchPlacer: Sendable {
         if let given = remote.stateBefore, !missing.isEmpty || event.prevEvents.isEmpty {
             return try await layering(of: given, for: event, &rows)
         }
-        guard missing.isEmpty, !event.prevEvents.isEmpty else { throw MissingFoundation(event: event.id, missing: missing) }
+        let unknown = missing.filter { remote.statesAfterMissing[$0] == nil }
+        guard unknown.isEmpty, !event.prevEvents.isEmpty else { throw MissingFoundation(event: event.id, missing: unknown) }
         if Set(event.prevEvents) == Set(head.forwardExtremities) { return head.layering }
         var tops: [SnapshotID] = []
-        for id in event.prevEvents {
+        for id in event.prevEvents where !missing.contains(id) {
             if let top = foundation[id]?.snapshotAfter, !tops.contains(top) { tops.append(top) }
         }
         var branches: [SnapshotLayering] = []
         for top in tops { branches.append(try await states.layering(of: top)) }
+        for id in missing {
+            if let given = remote.statesAfterMissing[id] { branches.append(try await layering(of: given, for: event, &rows)) }
+        }
         guard branches.count > 1 else { return branches[0] }
         return try layering(of: try await states.resolve(branches).map(\.pair), &rows)
     }
@@ -143,13 +147,22 @@ struct BranchPlacer: Sendable {
             return .rejected(reason: error.reason)
         }
         // 6. … based on the current state of the room, otherwise it is soft failed. What happened long ago is not held to it.
-        if remote.path == .past || before.top == head.layering.top { return .accepted }
-        do {
-            try authorize(event, against: head.snapshot, version: version)
-            return .accepted
-        } catch {
-            return .softFailed(reason: error.reason)
+        if remote.path != .past, before.top != head.layering.top {
+            do {
+                try authorize(event, against: head.snapshot, version: version)
+            } catch {
+                return .softFailed(reason: error.reason)
+            }
         }
+        return try await isRefusedRedaction(event) ? .softFailed(reason: "the sender may not redact that event") : .accepted
+    }
+
+    /// Rooms §Handling redactions.
+    private func isRefusedRedaction(_ event: Event) async throws -> Bool {
+        guard event.type == "m.room.redaction", let id = event.redacts else { return false }
+        var batch = RoomBatch(head: head, environment: environment)
+        try await batch.material.fetch(MissingMaterial(redacted: [id]), version: version, from: environment)
+        return try batch.isRefusedRedaction(event)
     }
 
     private func relevant(to event: Event, in state: SnapshotLayering) async throws -> [Event] {

@@ -8,9 +8,10 @@ import Synchronization
 /// and it is redacted where its content is not what was hashed.
 package struct RemoteEvent: Sendable {
     package let event: Event
-    /// The room's state before the event, where its previous events are not all here: what another server says it is. The events are
-    /// here, as outliers at least.
+    /// The room's state before the event, where somebody says what it was. The events of such states are here, as outliers at least.
     package var stateBefore: [EventID]?
+    /// The room's states after those previous events that are not here: what another server says they are.
+    package var statesAfterMissing: [EventID: [EventID]] = [:]
     package var path = Path.live
 
     /// By which way the event came.

@@ -11,7 +11,7 @@ extension RoomBatch {
     /// - Throws: `MissingMaterial` when it is to be tried again.
     mutating func receive(_ remote: RemoteEvent) throws -> Bool {
         let event = remote.event
-        guard remote.path != .past, remote.stateBefore == nil, followsHead(event), isAuthorizedByHead(event) else { return false }
+        guard remote.path != .past, remote.stateBefore == nil, remote.statesAfterMissing.isEmpty, followsHead(event), isAuthorizedByHead(event) else { return false }
         guard built[event.id] == nil else { return false }
         guard let standing = material.standings[event.id], let isAwaited = material.waitingRedactions[event.id] else {
             throw MissingMaterial(standings: [event.id], waitingRedactions: [event.id])
@@ -21,6 +21,7 @@ extension RoomBatch {
 
         let replaced = try event.key.flatMap { try currentEvent($0) }
         let redaction = try event.redacts.flatMap { try remoteRedaction(by: event, of: $0) }
+        guard try redaction != nil || !isRefusedRedaction(event) else { return false }
         let place = try event.relation.flatMap { try remotePlacement($0) }
         var origin = EventOrigin(user: event.sender)
         origin.isRemote = true
@@ -44,6 +45,21 @@ extension RoomBatch {
         } catch {
             return false
         }
+    }
+
+    /// Rooms §Handling redactions: one that is not entitled to its target, or whose target belongs to another room, is kept from clients.
+    func isRefusedRedaction(_ event: Event) throws -> Bool {
+        guard event.type == "m.room.redaction", let id = event.redacts else { return false }
+        let target: (room: RoomNID, event: Event)?
+        if let built = built[id] {
+            target = (head.snapshot.nid, built.event)
+        } else if let fetched = material.redacted[id] {
+            target = fetched.map { ($0.roomNID, $0.event) }
+        } else {
+            throw MissingMaterial(redacted: [id])
+        }
+        guard let target else { return false }
+        return target.room != head.snapshot.nid || !head.snapshot.powerLevels.allowsRemoteRedaction(by: event, of: target.event)
     }
 
     /// What a redaction of another server does to its target. One that is not entitled to it stays without effect.

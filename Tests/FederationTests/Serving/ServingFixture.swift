@@ -92,7 +92,9 @@ struct ServingFixture: Sendable {
         let snapshot = position == nil ? .empty : room.current.snapshotID
         _ = try await database.write { connection in
             try EventStore.insert(
-                EventInsertion(event: event, nid: nid, room: room.nid, snapshot: snapshot, flags: flags), at: position, on: connection)
+                EventInsertion(
+                    event: event, nid: nid, room: room.nid, snapshot: snapshot, flags: position == nil ? flags.union(.outlier) : flags),
+                at: position, on: connection)
         }
         return event.id
     }

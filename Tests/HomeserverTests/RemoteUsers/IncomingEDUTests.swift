@@ -34,7 +34,7 @@ struct IncomingEDUTests {
         let shared = SharedRooms(database: database, serverName: TestRooms.serverName)
         let lists = RemoteDeviceLists(
             database: database, journal: journal, source: OtherServer(), sharedRooms: shared, logger: DatabaseFixture.logger)
-        let gate = RoomGate(rooms: server.rooms.rooms, events: server.rooms.events)
+        let gate = RoomGate(rooms: server.rooms.rooms)
         var limits = RateLimits.none
         limits.keyRequests = RateLimit(0.001, 2)
         return IncomingEDUs(
