@@ -97,7 +97,7 @@ package actor Room {
         inbox.append(command)
         guard !isDraining else { return }
         isDraining = true
-        Task { await drain() }
+        Task(executorPreference: environment.executor(of: nid)) { await self.drain() }
     }
 
     // MARK: The drain loop
