@@ -21,7 +21,8 @@ package enum HTTPServer {
     ///   - didStart: called for each address when it is bound.
     /// - Throws: `ListenerError` where a certificate or key cannot be used.
     package static func services(
-        for homeserver: Homeserver, on eventLoops: EventLoops, routes: [Route] = Routes.all, logger: Logger, accessLog: (_ tag: String) -> Logger,
+        for homeserver: Homeserver, on eventLoops: EventLoops, routes: [Route] = Routes.all, logger: Logger,
+        accessLog: (_ tag: String) -> Logger,
         didStart: @escaping @Sendable (_ address: String) async -> Void
     ) throws -> [ListenerService] {
         let configuration = homeserver.configuration
@@ -30,7 +31,8 @@ package enum HTTPServer {
             softLimit: configuration.softFileLimit, connections: configuration.budgets.connectionCount)
         return try configuration.listeners.flatMap { listener in
             let responder = APIResponder(homeserver: homeserver, routes: listener.select(from: routes))
-            let context = ListenerContext(listener, responder: responder, log: RequestLog(logger: accessLog(listener.tag)), eventLoops: eventLoops)
+            let context = ListenerContext(
+                listener, responder: responder, log: RequestLog(logger: accessLog(listener.tag)), eventLoops: eventLoops)
             return try ListenerService.services(
                 for: listener, context: context, tls: tls, connectionLimit: connectionLimit, group: eventLoops.group, logger: logger,
                 didStart: didStart)

@@ -94,7 +94,9 @@ struct SyncWaiterTests {
         await running.value
     }
 
-    @Test("long waits end together at full seconds, never late; short ones are exact", arguments: [0, 1, 250, 9_999, 10_000, 30_000, 86_400_000])
+    @Test(
+        "long waits end together at full seconds, never late; short ones are exact",
+        arguments: [0, 1, 250, 9_999, 10_000, 30_000, 86_400_000])
     func deadlines(timeout: Int64) {
         let before = SyncTimer.now
         let deadline = SyncTimer.deadline(after: timeout)
