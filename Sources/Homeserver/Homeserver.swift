@@ -118,11 +118,12 @@ package final class Homeserver: Sendable {
         let appearances = RoomAppearanceReader(rooms: rooms, events: events)
         directoryReader = CommitReader(
             DirectoryIndex(database: database, rooms: rooms, appearances: appearances, serverName: serverName), journal: journal,
-            database: database, logger: logger, pause: .milliseconds(50))
+            database: database, logger: logger)
         roomDirectory = RoomDirectoryService(
             database: database, journal: journal, rooms: rooms, policy: directory.policy, reader: directoryReader)
         remoteRoomDirectory = RemoteRoomDirectory(source: federation.client, isEnabled: configuration.enableRoomListSearch)
-        roomSummaries = RoomSummaryService(database: database, appearances: appearances, serverName: serverName)
+        roomSummaries = RoomSummaryService(
+            database: database, journal: journal, appearances: appearances, serverName: serverName, reader: directoryReader)
         spaces = SpaceHierarchyService(appearances: appearances, events: events, serverName: serverName)
         userDirectory = UserDirectoryService(
             database: database, journal: journal, options: configuration.userDirectory, reader: directoryReader)
@@ -168,8 +169,7 @@ package final class Homeserver: Sendable {
         pushRules = PushRuleService(database: database, journal: journal)
         accountData = AccountDataService(database: database, journal: journal, pushRules: pushRules)
         tags = TagService(accountData: accountData, rooms: rooms)
-        searchReader = CommitReader(
-            SearchIndex(), journal: journal, database: database, logger: logger, pause: .milliseconds(100))
+        searchReader = CommitReader(SearchIndex(), journal: journal, database: database, logger: logger)
         search = SearchService(
             database: database, journal: journal, rooms: rooms, events: events, history: history, accountData: accountData,
             reader: searchReader, isEnabled: configuration.enableSearch)

@@ -17,16 +17,21 @@ struct Wiring {
     let homeserver: Homeserver
 
     /// Opens the database and builds the services on it. Nothing runs yet.
-    init(_ configuration: ServerConfiguration, signingKeys: [SigningKey], logger: Logger) async throws {
+    ///
+    /// - Parameter executors: where rooms and the Journal work; the first is the Journal's.
+    init(
+        _ configuration: ServerConfiguration, signingKeys: [SigningKey], executors: [any TaskExecutor], logger: Logger
+    ) async throws {
         guard let signingKey = signingKeys.first else { throw failure("there is no signing key") }
         database = try await Databases.open(configuration.database, logger: Logger(label: "martlet.storage"))
         let sequences = try await Sequences.load(from: database)
         journal = Journal(
             database: database, sequences: sequences, logger: Logger(label: "martlet.journal"),
-            window: CommitWindow(changeLimit: configuration.budgets.recentCommitCount))
+            window: CommitWindow(changeLimit: configuration.budgets.recentCommitCount), executor: executors.first)
         let environment = RoomEnvironment(
             database: database, journal: journal, sequences: sequences, serverName: configuration.serverName, signingKey: signingKey,
-            logger: Logger(label: "martlet.rooms"), eventCacheByteLimit: configuration.budgets.eventCacheBytes)
+            logger: Logger(label: "martlet.rooms"), eventCacheByteLimit: configuration.budgets.eventCacheBytes,
+            executors: executors)
         let publishedKeys = PublishedKeys(
             serverName: configuration.serverName, keys: signingKeys,
             oldKeys: configuration.oldSigningKeys.map { PublishedKeys.OldKey(keyID: $0.keyID, key: $0.key, expired: $0.expired) },

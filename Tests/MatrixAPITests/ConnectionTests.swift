@@ -45,11 +45,12 @@ private func withServer(forwarded: Bool = false, compress: Bool = false, _ body:
     if compress { listener.compressed = [.client] }
     var logger = Logger(label: "test")
     logger.logLevel = .critical
-    let group = HTTPServer.eventLoops(1)
-    let context = ListenerContext(listener, responder: Echo(), log: RequestLog(logger: logger), group: group)
+    let eventLoops = EventLoops(threads: 1)
+    let context = ListenerContext(listener, responder: Echo(), log: RequestLog(logger: logger), eventLoops: eventLoops)
     let (started, start) = AsyncStream.makeStream(of: Void.self)
     let services = try ListenerService.services(
-        for: listener, context: context, tls: nil, connectionLimit: 100, group: group, logger: logger, didStart: { _ in start.finish() })
+        for: listener, context: context, tls: nil, connectionLimit: 100, group: eventLoops.group, logger: logger,
+        didStart: { _ in start.finish() })
     let server = ServiceGroup(services: services, logger: logger)
     try await withThrowingTaskGroup(of: Void.self) { tasks in
         tasks.addTask { try await server.run() }

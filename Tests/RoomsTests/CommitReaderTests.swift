@@ -10,29 +10,36 @@ import Testing
 /// Notes the texts of messages, each as an alias of its own, which cannot be written twice.
 private final class Notes: CommitHandler {
     let name = "notes"
+    let patience: Duration
     let start: @Sendable (StreamPosition) -> StreamPosition
     private let fails: @Sendable (String) -> Bool
-    private let seen = Mutex<[String]>([])
+    private let seen = Mutex<[[String]]>([])
 
     init(
-        start: @escaping @Sendable (StreamPosition) -> StreamPosition = { _ in .zero },
+        patience: Duration = .zero, start: @escaping @Sendable (StreamPosition) -> StreamPosition = { _ in .zero },
         fails: @escaping @Sendable (String) -> Bool = { _ in false }
     ) {
+        self.patience = patience
         self.start = start
         self.fails = fails
     }
 
     struct Refused: Error {}
 
-    var texts: [String] { seen.withLock { $0 } }
+    var texts: [String] { seen.withLock { $0.flatMap { $0 } } }
+    /// The texts that were taken in together.
+    var batches: [[String]] { seen.withLock { $0 } }
+
+    func concerns(_ change: Change) -> Bool { change.event?.type == "m.room.message" }
 
     func begin(newest: StreamPosition) async throws -> StreamPosition { start(newest) }
 
     func take(_ commits: [Commit]) async throws -> CommitOutcome {
+        for commit in commits { #expect(commit.changes.contains(where: concerns)) }
         let texts = commits.events.filter { $0.type == "m.room.message" }.compactMap { $0.contentIfReadable?["body"]?.string }
         if texts.contains(where: fails) { throw Refused() }
         guard !texts.isEmpty else { return .nothing }
-        seen.withLock { $0 += texts }
+        seen.withLock { $0.append(texts) }
         return .write { connection in
             for text in texts {
                 try AliasStore.insert(
@@ -132,6 +139,65 @@ struct CommitReaderTests {
                 #expect(await reader.reach(server.journal.position, within: .seconds(20)))
             }
             #expect(notes.texts == ["good", "better"])
+        }
+    }
+
+    @Test("with patience, commits gather until somebody waits for them, and are taken in together", arguments: DatabaseKind.allCases)
+    func gathers(kind: DatabaseKind) async throws {
+        try await withDatabase(kind) { database in
+            let server = try await RoomsFixture(database)
+            let room = try await server.room()
+            let notes = Notes(patience: .seconds(3600))
+            try await reading(notes, server) { reader in
+                #expect(await reader.reach(server.journal.position, within: .seconds(20)))
+                for text in ["one", "two", "three"] { try await room.send(message(text), from: origin()) }
+                try await room.send(EventDraft(type: "m.other", content: Array("{}".utf8), sender: RoomsFixture.alice), from: origin())
+                #expect(notes.batches.isEmpty)
+                #expect(try await stored(database).isEmpty)
+                #expect(await reader.reach(server.journal.position, within: .seconds(20)))
+                #expect(notes.batches == [["one", "two", "three"]])
+            }
+            #expect(try await stored(database) == ["#one:test", "#three:test", "#two:test"])
+        }
+    }
+
+    @Test("many commits are not waited for")
+    func gathersABatch() async throws {
+        try await withDatabase(.sqlite) { database in
+            let server = try await RoomsFixture(database)
+            let room = try await server.room()
+            let notes = Notes(patience: .seconds(3600))
+            try await reading(notes, server) { reader in
+                #expect(await reader.reach(server.journal.position, within: .seconds(20)))
+                let count = CommitReader.batchLimit + 10
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for number in 0..<count { group.addTask { try await room.send(message("m\(number)"), from: origin()) } }
+                    try await group.waitForAll()
+                }
+                // Nobody asks for them.
+                while notes.texts.count < CommitReader.batchLimit / 2 { try await Task.sleep(for: .milliseconds(5)) }
+            }
+        }
+    }
+
+    @Test("what gathers when the server stops is taken in after its next start")
+    func gatheredAtTheEnd() async throws {
+        try await withDatabase(.sqlite) { database in
+            let server = try await RoomsFixture(database)
+            let room = try await server.room()
+            let first = Notes(patience: .seconds(3600))
+            try await reading(first, server) { reader in
+                #expect(await reader.reach(server.journal.position, within: .seconds(20)))
+                try await room.send(message("late"), from: origin())
+            }
+            #expect(first.texts.isEmpty)
+            await server.journal.stop()
+            let restarted = try await RoomsFixture(database)
+            let second = Notes()
+            try await reading(second, restarted) { reader in
+                #expect(await reader.reach(restarted.journal.position, within: .seconds(20)))
+            }
+            #expect(second.texts == ["late"])
         }
     }
 

@@ -174,6 +174,11 @@ package struct DelayedStateCancellation: CommitHandler {
 
     package func begin(newest: StreamPosition) async throws -> StreamPosition { newest }
 
+    package func concerns(_ change: Change) -> Bool {
+        guard let event = change.event, event.isState else { return false }
+        return service.mayHaveWaitingState(event.roomID)
+    }
+
     package func take(_ commits: [Commit]) async throws -> CommitOutcome {
         let waiting = try await service.roomsWithWaitingState()
         guard !waiting.isEmpty else { return .nothing }
@@ -191,6 +196,11 @@ package struct DelayedStateCancellation: CommitHandler {
 }
 
 extension DelayedEventService {
+    /// What waits in the database is not known before it was asked.
+    fileprivate func mayHaveWaitingState(_ room: RoomID) -> Bool {
+        roomsWithState.withLock { !$0.isLoaded || $0.rooms.contains(room) }
+    }
+
     /// The rooms for which state waits or waited since the start.
     fileprivate func roomsWithWaitingState() async throws -> Set<RoomID> {
         let known = roomsWithState.withLock { $0 }

@@ -20,11 +20,13 @@ package struct DeviceService: Sendable {
 
     /// All devices of a user, in the order of their ids.
     package func devices(of user: UserID) async throws -> [DeviceRow] {
-        try await database.read { try DeviceStore.devices(of: user, on: $0) }
+        await sessions.activity.write()
+        return try await database.read { try DeviceStore.devices(of: user, on: $0) }
     }
 
     /// - Throws: `M_NOT_FOUND`.
     package func device(_ device: DeviceID, of user: UserID) async throws -> DeviceRow {
+        await sessions.activity.write()
         let row = try await database.read { try DeviceStore.device(device, of: user, on: $0) }
         guard let row else { throw DeviceService.noDevice }
         return row

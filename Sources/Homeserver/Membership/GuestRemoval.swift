@@ -22,8 +22,12 @@ package struct GuestRemoval: CommitHandler {
 
     package func begin(newest: StreamPosition) async throws -> StreamPosition { newest }
 
+    package func concerns(_ change: Change) -> Bool { change.event.map(Self.isChange) ?? false }
+
+    private static func isChange(_ event: TimelineEvent) -> Bool { event.type == StateKey.guestAccess.type && event.stateKey == "" }
+
     package func take(_ commits: [Commit]) async throws -> CommitOutcome {
-        let changed = Set(commits.events.filter { $0.type == StateKey.guestAccess.type && $0.stateKey == "" }.map(\.roomID))
+        let changed = Set(commits.events.filter(Self.isChange).map(\.roomID))
         guard !changed.isEmpty else { return .nothing }
         for id in changed {
             guard let room = try await rooms.room(id), room.current.guestAccess != .canJoin else { continue }

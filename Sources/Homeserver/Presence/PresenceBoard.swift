@@ -157,6 +157,9 @@ package struct PresenceBoard {
     /// When something is due next; nil while nobody is there.
     package mutating func nextCheck() -> Int64? { checks.nextDeadline() }
 
+    /// Whether the clock changes nothing, and nothing is to be stored.
+    package var isResting: Bool { mutating get { checks.nextDeadline() == nil && unsaved.isEmpty } }
+
     /// A change of the user's presence is published at `position`.
     package mutating func notePublished(_ user: UserID, at position: StreamPosition) {
         users[user]?.presence.position = position

@@ -22,8 +22,8 @@ package final class PresenceService: Sendable {
     private let serverName: ServerName
     private let logger: Logger
     let now: @Sendable () -> Timestamp
-    private let tick: Duration
     let board: Mutex<PresenceBoard>
+    private let clock: Chore
 
     private static let saveInterval: Int64 = 60_000
     /// How long a status message may be, in UTF-8 bytes.
@@ -45,7 +45,7 @@ package final class PresenceService: Sendable {
         timings.idle = configuration.idleTimeout.milliseconds
         timings.syncOnline = configuration.syncOnlineTimeout.milliseconds
         timings.activeGranularity = configuration.lastActiveGranularity.milliseconds
-        tick = min(.seconds(5), configuration.syncOnlineTimeout / 2, configuration.lastActiveGranularity / 2)
+        clock = Chore(after: min(.seconds(5), configuration.syncOnlineTimeout / 2, configuration.lastActiveGranularity / 2))
         board = Mutex(PresenceBoard(timings: timings))
     }
 
@@ -79,13 +79,13 @@ package final class PresenceService: Sendable {
         guard isTracked else { return }
         try await learn(user)
         let time = now().milliseconds
-        if board.withLock({ $0.beginSync(user, device, as: state, now: time) }) { await publish(user) }
+        if change({ $0.beginSync(user, device, as: state, now: time) }) { await publish(user) }
     }
 
     package func endSync(_ user: UserID, _ device: DeviceID?) {
         guard isTracked else { return }
         let time = now().milliseconds
-        board.withLock { $0.endSync(user, device, now: time) }
+        change { $0.endSync(user, device, now: time) }
     }
 
     /// PUT /presence/{userId}/status.
@@ -98,14 +98,25 @@ package final class PresenceService: Sendable {
         guard isTracked else { return }
         try await learn(user)
         let time = now().milliseconds
-        if board.withLock({ $0.set(user, device, to: state, message: message, now: time) }) { await publish(user) }
+        if change({ $0.set(user, device, to: state, message: message, now: time) }) { await publish(user) }
     }
 
     /// The user did something that shows that they are there, such as sending a message or reading one.
     package func noteActivity(_ user: UserID, _ device: DeviceID?) async {
         guard isTracked else { return }
         let time = now().milliseconds
-        if board.withLock({ $0.noteActivity(user, device, now: time) }) { await publish(user) }
+        if change({ $0.noteActivity(user, device, now: time) }) { await publish(user) }
+    }
+
+    /// Changes the board, and has the clock looked at again where it was not needed any more.
+    private func change<T: Sendable>(_ body: (inout PresenceBoard) -> T) -> T {
+        let (result, isAwake) = board.withLock { board in
+            let wasResting = board.isResting
+            let result = body(&board)
+            return (result, wasResting && !board.isResting)
+        }
+        if isAwake { clock.isNeeded() }
+        return result
     }
 
     /// Tells the readers. The board knows the position before any of them hears of it.
@@ -175,7 +186,7 @@ package final class PresenceService: Sendable {
         let row = try await database.read { try PresenceStore.rows(of: [user], on: $0) }.first
         let time = now().milliseconds
         guard let row else { return }
-        board.withLock { $0.restore(user, UserPresence(row).asOffline, now: time) }
+        change { $0.restore(user, UserPresence(row).asOffline, now: time) }
     }
 
     /// Takes over who was there when the server stopped: they have some time to come back. To be called before anybody syncs.
@@ -228,20 +239,26 @@ extension PresenceService: Service {
                     for await commit in commits { await follow(commit) }
                 }
             }
-            group.addTask { [self] in await cancelWhenGracefulShutdown { [self] in await followClock() } }
+            group.addTask { [self] in await followClock() }
             await group.waitForAll()
         }
         await save()
     }
 
+    /// Looks at the clock every few seconds, while there is somebody for whom it may change something.
     private func followClock() async {
-        var savedAt = now().milliseconds
-        while !Task.isCancelled {
-            do { try await Task.sleep(for: tick) } catch { return }
+        let savedAt = Mutex(now().milliseconds)
+        clock.isNeeded()
+        await clock.run { [self] in
             await check()
-            guard now().milliseconds - savedAt >= Self.saveInterval else { continue }
-            await save()
-            savedAt = now().milliseconds
+            let time = now().milliseconds
+            let isSavingDue = savedAt.withLock { last in
+                guard time - last >= Self.saveInterval else { return false }
+                last = time
+                return true
+            }
+            if isSavingDue { await save() }
+            if board.withLock({ !$0.isResting }) { clock.isNeeded() }
         }
     }
 

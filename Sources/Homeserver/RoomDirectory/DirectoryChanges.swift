@@ -29,11 +29,16 @@ struct DirectoryChanges: Sendable {
     /// All rooms that are concerned.
     var rooms: [RoomNID: RoomID] { appearances.merging(members.mapValues(\.room)) { first, _ in first } }
 
+    /// Whether an event may change something: a quick look.
+    static func mayHold(_ event: TimelineEvent) -> Bool {
+        event.redacts != nil || event.isState && (event.type == StateKey.memberType || telling.contains(event.type))
+    }
+
     mutating func note(_ event: TimelineEvent) {
         // What a redaction took away may have been the name.
         if event.redacts != nil { appearances[event.roomNID] = event.roomID }
         guard let stateKey = event.stateKey else { return }
-        if event.type == "m.room.member" {
+        if event.type == StateKey.memberType {
             guard let user = UserID(valid: stateKey.string) else { return }
             noteMember(user, event)
         } else if stateKey.isEmpty, Self.telling.contains(event.type) {

@@ -8,6 +8,8 @@ import Rooms
 /// who is visible in one depends on what a room is in the other.
 package struct DirectoryIndex: CommitHandler {
     package let name = "directory"
+    /// Who asks a directory does not wait for it to pass.
+    package let patience = Duration.seconds(5)
     private let database: any Database
     private let rooms: RoomRegistry
     private let appearances: RoomAppearanceReader
@@ -37,6 +39,8 @@ package struct DirectoryIndex: CommitHandler {
             last = end.string
         }
     }
+
+    package func concerns(_ change: Change) -> Bool { change.event.map(DirectoryChanges.mayHold) ?? false }
 
     package func take(_ commits: [Commit]) async throws -> CommitOutcome {
         var changes = DirectoryChanges(serverName: serverName)

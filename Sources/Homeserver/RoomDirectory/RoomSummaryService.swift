@@ -6,8 +6,10 @@ import Rooms
 
 package struct RoomSummaryService: Sendable {
     private let database: any Database
+    private let journal: Journal
     private let appearances: RoomAppearanceReader
     private let serverName: ServerName
+    private let reader: CommitReader
 
     package struct Summary: Sendable {
         package let room: RoomAppearance
@@ -24,10 +26,15 @@ package struct RoomSummaryService: Sendable {
 
     private static let pageLimit = 100
 
-    package init(database: any Database, appearances: RoomAppearanceReader, serverName: ServerName) {
+    /// - Parameter reader: what keeps up to date who is joined where.
+    package init(
+        database: any Database, journal: Journal, appearances: RoomAppearanceReader, serverName: ServerName, reader: CommitReader
+    ) {
         self.database = database
+        self.journal = journal
         self.appearances = appearances
         self.serverName = serverName
+        self.reader = reader
     }
 
     /// - Throws: `M_NOT_FOUND` for a room that is not there or none of the user's business.
@@ -52,6 +59,7 @@ package struct RoomSummaryService: Sendable {
             else { throw MatrixError.invalidParam("Malformed from token") }
             after = room
         }
+        await reader.reach(journal.position)
         let (start, isOtherLocal, limit) = (after, other.belongs(to: serverName), RoomSummaryService.pageLimit)
         let (rooms, total) = try await database.read { connection in
             (

@@ -8,8 +8,15 @@ import Rooms
 /// step by step in the background.
 package struct SearchIndex: CommitHandler {
     package let name = "search"
+    package let patience: Duration
 
-    package init() {}
+    /// - Parameter patience: how long words may wait for others; a search does not.
+    package init(patience: Duration = .seconds(5)) { self.patience = patience }
+
+    package func concerns(_ change: Change) -> Bool {
+        guard let event = change.event else { return false }
+        return event.redacts != nil || SearchKey.allCases.contains { $0.eventType == event.type }
+    }
 
     package func take(_ commits: [Commit]) async throws -> CommitOutcome {
         let events = commits.events

@@ -5,8 +5,8 @@ import Persistence
 import ServiceLifecycle
 import Synchronization
 
-/// Collects the use of devices in memory and writes it every few seconds, each device at most every two minutes: a request
-/// costs a dictionary access, not a write.
+/// Collects the use of devices in memory and writes it some seconds later, each device at most every two minutes: a request
+/// costs a dictionary access, not a write. Who wants to know writes first.
 package final class DeviceActivity: Service {
     private struct Key: Hashable, Sendable {
         let user: UserID
@@ -27,12 +27,12 @@ package final class DeviceActivity: Service {
 
     /// How exact the time is, in milliseconds.
     private static let granularity: Int64 = 120_000
-    private static let writeInterval: Duration = .seconds(5)
     /// How many devices one statement writes.
     private static let batchLimit = 1000
 
     private let database: any Database
     private let state = Mutex(State(noted: RecentCache(capacity: 20_000)))
+    private let writing = Chore(after: .seconds(15))
 
     init(database: any Database) {
         self.database = database
@@ -43,11 +43,13 @@ package final class DeviceActivity: Service {
         guard let device = requester.device else { return }
         let key = Key(user: requester.user, device: device)
         let now = Timestamp.now
-        state.withLock {
-            if let last = $0.noted.value(for: key), now.milliseconds - last.milliseconds < Self.granularity { return }
+        let isFirst = state.withLock {
+            if let last = $0.noted.value(for: key), now.milliseconds - last.milliseconds < Self.granularity { return false }
             $0.noted.insert(now, for: key)
             $0.pending[key] = Use(time: now, address: address.map(Self.storable), userAgent: userAgent.map(Self.storable))
+            return $0.pending.count == 1
         }
+        if isFirst { writing.isNeeded() }
     }
 
     /// Texts from headers may hold what a database cannot.
@@ -57,12 +59,7 @@ package final class DeviceActivity: Service {
 
     /// Writes what was noted, until the server stops.
     package func run() async throws {
-        await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                do { try await Task.sleep(for: Self.writeInterval) } catch { break }
-                await self.write()
-            }
-        }
+        await writing.run { await self.write() }
         await write()
     }
 
@@ -83,6 +80,7 @@ package final class DeviceActivity: Service {
             }
         } catch {
             state.withLock { $0.pending.merge(pending) { newer, _ in newer } }
+            writing.isNeeded()
         }
     }
 }

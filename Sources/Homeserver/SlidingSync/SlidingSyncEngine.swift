@@ -53,7 +53,7 @@ package final class SlidingSyncEngine: Sendable {
             let position = sync.state.withLock { $0.position }
             if confirmed <= position { try await sync.toDevice.acknowledge(request.user, device, upTo: confirmed) }
         }
-        let deadline = SyncTimer.now + SyncEngine.milliseconds(of: request.timeout)
+        let deadline = SyncTimer.deadline(after: SyncEngine.milliseconds(of: request.timeout))
         var isLast = request.timeout <= .zero || request.position == nil
         while true {
             let answer = try await look(request, start, &round)
@@ -137,7 +137,7 @@ package final class SlidingSyncEngine: Sendable {
     private func finish(_ answer: SlidingAnswer, _ request: SlidingSyncRequest, _ start: Start, _ round: Round) async throws -> [UInt8] {
         var (key, number): (Int64, Int64) = (0, 0)
         if let connection = start.connection {
-            guard let given = connection.end(round.updates, from: start.number, memo: round.memo, now: .now) else {
+            guard let given = connection.end(round.updates, from: start.number, memo: round.memo) else {
                 throw MatrixError.unknownPosition
             }
             (key, number) = (connection.key, given)

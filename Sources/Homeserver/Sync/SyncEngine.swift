@@ -114,7 +114,7 @@ package final class SyncEngine: Sendable {
             user: request.user, device: request.device, since: try await start(of: request), wantsFullState: request.wantsFullState,
             filter: request.filter)
         try await acknowledge(request.device, of: request.user, upTo: question.since)
-        let deadline = SyncTimer.now + SyncEngine.milliseconds(of: request.timeout)
+        let deadline = SyncTimer.deadline(after: SyncEngine.milliseconds(of: request.timeout))
         var isLast = request.timeout <= .zero || request.wantsFullState || question.since == nil
         while true {
             let scope = try await scope(question)

@@ -20,6 +20,7 @@ package final class UnreadService: Sendable {
     private let commits: CommitStream
     private let logger: Logger
     private let shelf: Mutex<UnreadShelf>
+    private let saving = Chore(after: .seconds(30))
     let parsed = ParsedEvents()
 
     /// As many events are looked at in one go.
@@ -28,7 +29,6 @@ package final class UnreadService: Sendable {
     private static let scanLimit = 10_000
     /// A tally is stored after as many events.
     private static let unsavedLimit = 64
-    private static let saveInterval: Duration = .seconds(30)
 
     /// - Parameter slotLimit: how many tallies, one per user and room, are kept in memory.
     package init(
@@ -189,7 +189,10 @@ package final class UnreadService: Sendable {
                 if let evaluation { steps = try await evaluation.steps(of: chunk) }
             }
             let unsaved = slot.apply(steps, after: start, upTo: end, count: chunk.count)
-            if unsaved >= UnreadService.unsavedLimit { shelf.withLock { $0.note(user, question.nid) } }
+            if unsaved >= UnreadService.unsavedLimit {
+                shelf.withLock { $0.note(user, question.nid) }
+                saving.isNeeded()
+            }
             if end == upTo, slot.evaluated == upTo { return }
         }
     }
@@ -256,14 +259,7 @@ extension UnreadService: Service {
                     for await commit in changes { noteRuleChanges(in: commit) }
                 }
             }
-            group.addTask { [self] in
-                await cancelWhenGracefulShutdown { [self] in
-                    while !Task.isCancelled {
-                        do { try await Task.sleep(for: Self.saveInterval) } catch { break }
-                        await save()
-                    }
-                }
-            }
+            group.addTask { [self] in await saving.run { [self] in await save() } }
             await group.waitForAll()
         }
         await save()
@@ -273,6 +269,7 @@ extension UnreadService: Service {
         for change in commit.changes {
             guard case .accountData(let user, nil) = change.kind else { continue }
             shelf.withLock { $0.noteAll(of: user) }
+            saving.isNeeded()
         }
     }
 }

@@ -302,7 +302,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func schedule(at deadline: NIODeadline, _ context: ChannelHandlerContext) {
         let connection = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
-        timer = context.eventLoop.scheduleTask(deadline: deadline) {
+        timer = context.eventLoop.scheduleTask(deadline: listener.limits.rounded(deadline)) {
             connection.value.handler.timeReached(connection.value.context)
         }
     }

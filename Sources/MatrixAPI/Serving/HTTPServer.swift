@@ -4,7 +4,6 @@ import Glibc
 import Homeserver
 import Logging
 import NIOCore
-import NIOPosix
 import NIOSSL
 import ServiceLifecycle
 
@@ -16,48 +15,35 @@ package enum HTTPServer {
     /// The services that serve `homeserver` on its listeners.
     ///
     /// - Parameters:
+    ///   - eventLoops: the threads that serve the connections.
     ///   - routes: all endpoints; each listener takes those of its resources.
     ///   - accessLog: makes the logger of a listener from its tag.
     ///   - didStart: called for each address when it is bound.
     /// - Throws: `ListenerError` where a certificate or key cannot be used.
     package static func services(
-        for homeserver: Homeserver, routes: [Route] = Routes.all, logger: Logger, accessLog: (_ tag: String) -> Logger,
+        for homeserver: Homeserver, on eventLoops: EventLoops, routes: [Route] = Routes.all, logger: Logger,
+        accessLog: (_ tag: String) -> Logger,
         didStart: @escaping @Sendable (_ address: String) async -> Void
     ) throws -> [ListenerService] {
         let configuration = homeserver.configuration
-        let group = eventLoops(Processors.available)
         let tls = try tlsConfiguration(configuration)
         let connectionLimit = OpenFiles.raiseLimit(
             softLimit: configuration.softFileLimit, connections: configuration.budgets.connectionCount)
         return try configuration.listeners.flatMap { listener in
             let responder = APIResponder(homeserver: homeserver, routes: listener.select(from: routes))
-            let context = ListenerContext(listener, responder: responder, log: RequestLog(logger: accessLog(listener.tag)), group: group)
+            let context = ListenerContext(
+                listener, responder: responder, log: RequestLog(logger: accessLog(listener.tag)), eventLoops: eventLoops)
             return try ListenerService.services(
-                for: listener, context: context, tls: tls, connectionLimit: connectionLimit, group: group, logger: logger,
+                for: listener, context: context, tls: tls, connectionLimit: connectionLimit, group: eventLoops.group, logger: logger,
                 didStart: didStart)
         }
     }
-
-    /// Threads that serve connections; they end with the process.
-    package static func eventLoops(_ count: Int) -> any EventLoopGroup { MultiThreadedEventLoopGroup(numberOfThreads: count) }
 
     private static func tlsConfiguration(_ configuration: ServerConfiguration) throws -> TLSConfiguration? {
         guard configuration.listeners.contains(where: \.tls),
             let certificate = configuration.tlsCertificatePath, let key = configuration.tlsPrivateKeyPath
         else { return nil }
         return try ListenerService.tlsConfiguration(certificatePath: certificate, privateKeyPath: key)
-    }
-}
-
-enum Processors {
-    /// How many processors this process may use, at most 8: an event loop each.
-    static var available: Int {
-        guard case .success(let bytes) = FileText.contents(of: "/proc/self/status") else { return 2 }
-        for line in bytes.split(separator: UInt8(ascii: "\n")) where line.starts(with: Array("Cpus_allowed:".utf8)) {
-            let mask = String(decoding: line.dropFirst(13), as: UTF8.self)
-            return min(max(mask.reduce(0) { $0 + ($1.hexDigitValue ?? 0).nonzeroBitCount }, 1), 8)
-        }
-        return 2
     }
 }
 

@@ -23,8 +23,18 @@ package struct ConnectionLimits: Sendable {
     /// How much of a refused request is read, so that the client sees why before the connection closes.
     package var discardedBytes = 4 * 1024 * 1024
     package var discardTimeout: TimeAmount = .seconds(10)
+    /// Deadlines are looked at at multiples of this: a thousand idle connections do not wake the server one by one.
+    package var clockStep: TimeAmount = .seconds(5)
 
     package init() {}
+
+    /// The time at which a deadline is looked at.
+    func rounded(_ deadline: NIODeadline) -> NIODeadline {
+        let step = UInt64(max(1, clockStep.nanoseconds))
+        let (steps, rest) = deadline.uptimeNanoseconds.quotientAndRemainder(dividingBy: step)
+        guard rest > 0, deadline != .distantFuture else { return deadline }
+        return .uptimeNanoseconds((steps + 1) * step)
+    }
 }
 
 package final class ListenerContext: Sendable {
@@ -34,13 +44,13 @@ package final class ListenerContext: Sendable {
     let trustsForwarded: Bool
     let isTLS: Bool
     let compresses: Bool
-    private let executors: [ObjectIdentifier: EventLoopTaskExecutor]
+    private let eventLoops: EventLoops
 
     /// The number of the last request, over all listeners.
     private static let lastRequest = Atomic<UInt64>(0)
 
     package init(
-        _ listener: Listener, responder: any HTTPResponder, log: RequestLog, group: any EventLoopGroup, limits: ConnectionLimits = .init()
+        _ listener: Listener, responder: any HTTPResponder, log: RequestLog, eventLoops: EventLoops, limits: ConnectionLimits = .init()
     ) {
         self.responder = responder
         self.log = log
@@ -48,13 +58,13 @@ package final class ListenerContext: Sendable {
         trustsForwarded = listener.forwarded
         isTLS = listener.tls
         compresses = !listener.compressed.isEmpty
-        executors = Dictionary(uniqueKeysWithValues: group.makeIterator().map { (ObjectIdentifier($0), EventLoopTaskExecutor($0)) })
+        self.eventLoops = eventLoops
     }
 
     static func nextRequestID() -> UInt64 { lastRequest.add(1, ordering: .relaxed).newValue }
 
     /// Where the work for a connection's requests runs.
-    func executor(of eventLoop: any EventLoop) -> EventLoopTaskExecutor? { executors[ObjectIdentifier(eventLoop)] }
+    func executor(of eventLoop: any EventLoop) -> (any TaskExecutor)? { eventLoops.executor(of: eventLoop) }
 
     /// Answers a request, and times it where there is a log to write that to.
     func answer(_ request: APIRequest, _ endpoint: Endpoint, _ parameters: PathParameters) async -> Answer {
@@ -70,18 +80,4 @@ package final class ListenerContext: Sendable {
         log.write(request, answer, took: ContinuousClock.now - start, database: database.total, bytes: answer.response.body.count)
         return answer
     }
-}
-
-/// Runs tasks on an event loop, so that a request that waits for nothing never leaves the thread that read it.
-final class EventLoopTaskExecutor: TaskExecutor {
-    private let eventLoop: any EventLoop
-
-    init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
-
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        eventLoop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
-    }
-
-    func asUnownedTaskExecutor() -> UnownedTaskExecutor { UnownedTaskExecutor(ordinary: self) }
 }

@@ -33,6 +33,11 @@ package struct Change: Sendable {
         self.position = position
         self.kind = kind
     }
+
+    /// The event, where it is one.
+    package var event: TimelineEvent? {
+        if case .event(let event) = kind { event } else { nil }
+    }
 }
 
 /// Changes that were published together. `positions` has no gap to the commit before it: a reader that has seen a commit

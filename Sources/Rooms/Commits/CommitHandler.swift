@@ -7,10 +7,10 @@ import Persistence
 ///
 ///     struct SearchIndex: CommitHandler {
 ///         let name = "search"
+///         let patience = Duration.seconds(5)
+///         func concerns(_ change: Change) -> Bool { change.event?.type == "m.room.message" }
 ///         func take(_ commits: [Commit]) async throws -> CommitOutcome {
-///             let messages = commits.events.filter { $0.type == "m.room.message" }
-///             guard !messages.isEmpty else { return .nothing }
-///             let rows = messages.map(SearchRow.init)          // decide here, outside of the transaction
+///             let rows = commits.events.compactMap { SearchRow($0) }          // decide here, outside of the transaction
 ///             return .write { connection in try SearchStore.insert(rows, on: connection) }
 ///         }
 ///     }
@@ -25,6 +25,14 @@ package protocol CommitHandler: Sendable {
     /// Under which the position is saved: short, unique, and never changed.
     var name: String { get }
 
+    /// How long commits may wait for others, so that a calm time makes few transactions too. Who cannot wait says so by
+    /// `CommitReader.reach`.
+    var patience: Duration { get }
+
+    /// Whether there may be work in this change. Asked of every change, so it looks at no more than kinds and types: what concerns
+    /// no handler costs nothing but the question.
+    func concerns(_ change: Change) -> Bool
+
     /// Called before the reader's first start on a database, and again where it failed. By default everything is read that ever
     /// happened; who has no business with the past answers `newest`.
     ///
@@ -32,7 +40,8 @@ package protocol CommitHandler: Sendable {
     /// - Returns: the position after which reading begins.
     func begin(newest: StreamPosition) async throws -> StreamPosition
 
-    /// Takes in what happened. It may be called again with the same commits after a failure.
+    /// Takes in what happened: the commits in which something concerns this handler, whole. It may be called again with the same
+    /// commits after a failure.
     ///
     /// Commits of the far past hold events only (`CommitStream`); the other changes are told by their own tables. A room's present
     /// state (`Room.current`) is at least as new as any commit that names it, and may be newer.
@@ -40,6 +49,8 @@ package protocol CommitHandler: Sendable {
 }
 
 extension CommitHandler {
+    package var patience: Duration { .zero }
+    package func concerns(_ change: Change) -> Bool { true }
     package func begin(newest: StreamPosition) async throws -> StreamPosition { .zero }
 }
 
@@ -54,10 +65,6 @@ package enum CommitOutcome: Sendable {
 extension [Commit] {
     /// The events among the changes, in order.
     package var events: [TimelineEvent] {
-        flatMap { commit in
-            commit.changes.compactMap { change in
-                if case .event(let event) = change.kind { event } else { nil }
-            }
-        }
+        flatMap { $0.changes.compactMap(\.event) }
     }
 }

@@ -26,9 +26,6 @@ final class CommitLog: Sendable {
         var position: StreamPosition
         /// Everything after this position is in `commits`.
         var floor: StreamPosition
-        var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
-        var cancelled: Set<Int> = []
-        var nextWaiter = 0
     }
 
     /// What a reader at some position finds.
@@ -42,17 +39,19 @@ final class CommitLog: Sendable {
 
     private let state: Mutex<State>
     private let window: CommitWindow
+    private let published: PositionGate
 
     init(startingAt position: StreamPosition, window: CommitWindow) {
         self.window = window
         state = Mutex(State(position: position, floor: position))
+        published = PositionGate(at: position)
     }
 
     var position: StreamPosition { state.withLock { $0.position } }
 
     /// Adds a commit, forgets what exceeds the window, and wakes the readers.
     func publish(_ commit: Commit) {
-        let waiters = state.withLock { state in
+        state.withLock { state in
             state.commits.append(commit)
             state.position = commit.positions.upperBound
             state.changeCount += commit.changes.count
@@ -64,10 +63,8 @@ final class CommitLog: Sendable {
                 state.byteCount -= oldest.cost
                 state.floor = oldest.positions.upperBound
             }
-            defer { state.waiters.removeAll(keepingCapacity: true) }
-            return Array(state.waiters.values)
         }
-        for waiter in waiters { waiter.resume() }
+        published.advance(to: commit.positions.upperBound)
     }
 
     func find(after position: StreamPosition) -> Finding {
@@ -87,30 +84,9 @@ final class CommitLog: Sendable {
         }
     }
 
-    /// Returns when there may be something after `position`, or when the task is cancelled.
-    func wait(after position: StreamPosition) async {
-        let number = state.withLock { state in
-            state.nextWaiter += 1
-            return state.nextWaiter
-        }
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let isDue = state.withLock { state in
-                    if state.position > position || state.cancelled.remove(number) != nil { return true }
-                    state.waiters[number] = continuation
-                    return false
-                }
-                if isDue { continuation.resume() }
-            }
-        } onCancel: {
-            let waiter = state.withLock { state in
-                let waiter = state.waiters.removeValue(forKey: number)
-                if waiter == nil { state.cancelled.insert(number) }
-                return waiter
-            }
-            waiter?.resume()
-        }
-        state.withLock { _ = $0.cancelled.remove(number) }
+    /// Returns when `position` is published, or when the task is cancelled.
+    func wait(for position: StreamPosition) async {
+        await published.wait(for: position)
     }
 }
 

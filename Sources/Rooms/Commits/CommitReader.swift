@@ -4,67 +4,50 @@ import Logging
 import MatrixCore
 import Persistence
 import ServiceLifecycle
-import Synchronization
 
 /// Reads the commit stream for one handler, at its own pace, from the position that is saved for it. See `CommitHandler`.
 ///
-/// Commits that wait are taken in together. A database that does not answer is asked again until it does. Commits that the handler
-/// refuses are tried one by one, a few times each; one that cannot be taken in even so is noted in the log and left out, since a reader
-/// that stands still serves nobody.
+/// Commits that concern nobody are passed over in memory. The others gather for as long as the handler has patience, until they are many,
+/// or until somebody waits for them; then they are taken in together. A database that does not answer is asked again until it does.
+/// Commits that the handler refuses are tried one by one, a few times each; one that cannot be taken in even so is noted in the log and
+/// left out, since a reader that stands still serves nobody.
 package final class CommitReader: Service {
-    private struct State {
-        var position: StreamPosition = .zero
-        /// What the database knows of `position`.
-        var saved: StreamPosition = .zero
-        var waiters: [Int: (target: StreamPosition, continuation: CheckedContinuation<Bool, Never>)] = [:]
-        var cancelled: Set<Int> = []
-        var nextWaiter = 0
-    }
-
     private let handler: any CommitHandler
     private let commits: CommitStream
     private let database: any Database
     private let logger: Logger
-    private let pause: Duration
-    private let state = Mutex(State())
+    /// Up to where everything is taken in.
+    private let taken = PositionGate(at: .zero)
+    /// Up to where somebody waits for it.
+    private let wanted = PositionGate(at: .zero)
+    /// Up to where the database knows of it.
+    private let saved = PositionGate(at: .zero)
 
     /// Changes that are taken in at once, about.
-    private static let batchLimit = 1000
-    /// How often the position is saved when there is nothing else to write.
-    private static let savingInterval: Duration = .seconds(10)
+    package static let batchLimit = 1000
+    /// How far the saved position stays behind when there is nothing else to write: so much is read again after a crash.
+    private static let savingDistance = 5000
+    /// The rest between two transactions on the way through a long past, which is in no hurry.
+    private static let pastPause: Duration = .milliseconds(50)
     private static let attemptLimit = 3
 
-    /// - Parameter pause: how long the reader rests after it has written, so that a busy time makes few large transactions.
-    package init(
-        _ handler: any CommitHandler, journal: Journal, database: any Database, logger: Logger, pause: Duration = .zero
-    ) {
+    package init(_ handler: any CommitHandler, journal: Journal, database: any Database, logger: Logger) {
         self.handler = handler
         commits = journal.commits
         self.database = database
         self.logger = logger
-        self.pause = pause
     }
 
     /// Everything up to here is taken in.
-    package var position: StreamPosition { state.withLock { $0.position } }
+    package var position: StreamPosition { taken.position }
 
-    /// Waits until the reader has come to `target`: for requests that should see what was acknowledged before them.
+    /// Waits until the reader has come to `target`, and hurries it: for requests that should see what was acknowledged before them.
     ///
     /// - Returns: false when it has not come there within `limit`.
     @discardableResult
     package func reach(_ target: StreamPosition, within limit: Duration = .seconds(1)) async -> Bool {
-        if position >= target { return true }
-        return await withTaskGroup(of: Bool.self) { group in
-            group.addTask { await self.wait(for: target) }
-            group.addTask {
-                // Cancelled when the reader was quicker.
-                try? await Task.sleep(for: limit)
-                return false
-            }
-            let outcome = await group.next() ?? false
-            group.cancelAll()
-            return outcome
-        }
+        wanted.advance(to: target)
+        return await taken.wait(for: target, within: limit)
     }
 
     // MARK: Reading
@@ -77,21 +60,21 @@ package final class CommitReader: Service {
 
     private func follow() async {
         guard let start = await persist({ try await self.start() }) else { return }
-        advance(to: start, isSaved: true)
-        var savedAt = ContinuousClock.now
+        saved.advance(to: start)
+        taken.advance(to: start)
         var iterator = commits.from(start).makeAsyncIterator()
         while let first = await iterator.next() {
-            let batch = gather(from: first)
-            guard let end = batch.last?.positions.upperBound else { continue }
-            guard let outcome = await process(batch, upTo: end) else { return }
-            var isSaved = if case .write = outcome { true } else { false }
-            if !isSaved, savedAt.duration(to: .now) > CommitReader.savingInterval {
-                isSaved = await persist({ try await self.save(end) }) != nil
+            var batch = gather(from: first)
+            if !batch.commits.isEmpty, handler.patience > .zero {
+                if batch.isPast {
+                    try? await Task.sleep(for: Self.pastPause)
+                } else if batch.end == commits.position {
+                    await rest(from: first.positions.lowerBound)
+                    batch = gather(from: first)
+                }
             }
-            if isSaved { savedAt = .now }
-            advance(to: end, isSaved: isSaved)
-            iterator = commits.from(end).makeAsyncIterator()
-            if case .write = outcome, pause > .zero { try? await Task.sleep(for: pause) }
+            guard await takeIn(batch) else { return }
+            iterator = commits.from(batch.end).makeAsyncIterator()
         }
     }
 
@@ -104,58 +87,94 @@ package final class CommitReader: Service {
         return start
     }
 
-    /// A commit and those after it that wait in memory.
-    private func gather(from first: Commit) -> [Commit] {
-        var batch = [first]
+    /// What is taken in at once.
+    private struct Batch {
+        /// Those that concern the handler.
+        var commits: [Commit] = []
+        /// Everything up to here was looked at.
+        var end: StreamPosition
+        /// It was read from the database, as memory does not reach back to it.
+        var isPast = false
+    }
+
+    /// A commit and those after it that wait in memory, as far as they concern the handler.
+    private func gather(from first: Commit) -> Batch {
+        var batch = Batch(end: first.positions.upperBound)
         var count = first.changes.count
-        for next in commits.recent(after: first.positions.upperBound) ?? [] {
+        if first.changes.contains(where: handler.concerns) { batch.commits.append(first) }
+        guard let recent = commits.recent(after: batch.end) else {
+            batch.isPast = true
+            return batch
+        }
+        for next in recent {
             count += next.changes.count
             if count > CommitReader.batchLimit { break }
-            batch.append(next)
+            if next.changes.contains(where: handler.concerns) { batch.commits.append(next) }
+            batch.end = next.positions.upperBound
         }
         return batch
     }
 
-    /// Has a batch taken in, as a whole or commit by commit.
+    /// Lets commits gather from `start` on, up to a batch, unless somebody waits for them.
+    private func rest(from start: StreamPosition) async {
+        let next = taken.position.next
+        guard wanted.position < next else { return }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await Task.sleep(for: self.handler.patience) }
+            group.addTask { await self.wanted.wait(for: next) }
+            group.addTask { await self.commits.wait(for: start.advanced(by: CommitReader.batchLimit)) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// - Returns: false when the reader is stopped.
+    private func takeIn(_ batch: Batch) async -> Bool {
+        if !batch.commits.isEmpty {
+            guard await process(batch.commits, upTo: batch.end) else { return false }
+        }
+        if saved.position.distance(to: batch.end) > CommitReader.savingDistance {
+            guard await persist({ try await self.save(batch.end) }) != nil else { return false }
+        }
+        taken.advance(to: batch.end)
+        return true
+    }
+
+    /// Has commits taken in, as a whole or one by one.
     ///
-    /// - Returns: nil when the reader is stopped.
-    private func process(_ batch: [Commit], upTo end: StreamPosition) async -> CommitOutcome? {
+    /// - Returns: false when the reader is stopped.
+    private func process(_ batch: [Commit], upTo end: StreamPosition) async -> Bool {
         for attempt in 1...CommitReader.attemptLimit {
             do {
-                guard let outcome = try await attemptUntilAnswered({ try await self.carryOut(batch, upTo: end) }) else { return nil }
-                return outcome
+                return try await attemptUntilAnswered({ try await self.carryOut(batch, upTo: end) }) != nil
             } catch {
                 logger.warning(
                     "a reader of the commit stream failed",
                     metadata: ["reader": "\(handler.name)", "error": "\(error)", "attempt": "\(attempt)"])
                 guard batch.count == 1, attempt < CommitReader.attemptLimit else { break }
-                do { try await Task.sleep(for: .milliseconds(100 * attempt)) } catch { return nil }
+                do { try await Task.sleep(for: .milliseconds(100 * attempt)) } catch { return false }
             }
         }
         guard batch.count > 1 else {
             logger.error("a commit was left out", metadata: ["reader": "\(handler.name)", "position": "\(end)"])
-            return .nothing
+            return true
         }
-        var outcome = CommitOutcome.nothing
         for commit in batch {
-            guard let own = await process([commit], upTo: commit.positions.upperBound) else { return nil }
-            if case .write = own { outcome = own }
+            guard await process([commit], upTo: commit.positions.upperBound) else { return false }
         }
-        return outcome
+        return true
     }
 
-    private func carryOut(_ batch: [Commit], upTo end: StreamPosition) async throws -> CommitOutcome {
-        let outcome = try await handler.take(batch)
-        if case .write(let body) = outcome {
-            let name = handler.name
-            try await database.write { connection in
-                // Repeated after its answer was lost, it may be stored already.
-                if let saved = try CommitReaderStore.position(of: name, on: connection), saved >= end { return }
-                try body(connection)
-                try CommitReaderStore.setPosition(end, of: name, on: connection)
-            }
+    private func carryOut(_ batch: [Commit], upTo end: StreamPosition) async throws {
+        guard case .write(let body) = try await handler.take(batch) else { return }
+        let name = handler.name
+        try await database.write { connection in
+            // Repeated after its answer was lost, it may be stored already.
+            if let saved = try CommitReaderStore.position(of: name, on: connection), saved >= end { return }
+            try body(connection)
+            try CommitReaderStore.setPosition(end, of: name, on: connection)
         }
-        return outcome
+        saved.advance(to: end)
     }
 
     // MARK: Saving
@@ -163,14 +182,14 @@ package final class CommitReader: Service {
     private func save(_ position: StreamPosition) async throws {
         let name = handler.name
         try await database.write { try CommitReaderStore.setPosition(position, of: name, on: $0) }
+        saved.advance(to: position)
     }
 
     /// What was read since is read again after the next start if this fails.
     private func saveAtTheEnd() async {
-        let (position, saved) = state.withLock { ($0.position, $0.saved) }
-        guard position > saved else { return }
+        guard taken.position > saved.position else { return }
         do {
-            try await save(position)
+            try await save(taken.position)
         } catch {
             logger.info("the position of a reader was not saved", metadata: ["reader": "\(handler.name)", "error": "\(error)"])
         }
@@ -203,45 +222,5 @@ package final class CommitReader: Service {
             }
         }
         return nil
-    }
-
-    // MARK: Those who wait
-
-    private func advance(to position: StreamPosition, isSaved: Bool) {
-        let due = state.withLock { state in
-            state.position = position
-            if isSaved { state.saved = position }
-            let due = state.waiters.filter { $0.value.target <= position }
-            for number in due.keys { state.waiters[number] = nil }
-            return due.values.map(\.continuation)
-        }
-        for continuation in due { continuation.resume(returning: true) }
-    }
-
-    private func wait(for target: StreamPosition) async -> Bool {
-        let number = state.withLock { state in
-            state.nextWaiter += 1
-            return state.nextWaiter
-        }
-        let outcome = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let known: Bool? = state.withLock { state in
-                    if state.position >= target { return true }
-                    if state.cancelled.remove(number) != nil { return false }
-                    state.waiters[number] = (target, continuation)
-                    return nil
-                }
-                if let known { continuation.resume(returning: known) }
-            }
-        } onCancel: {
-            let waiter = state.withLock { state in
-                let waiter = state.waiters.removeValue(forKey: number)
-                if waiter == nil { state.cancelled.insert(number) }
-                return waiter
-            }
-            waiter?.continuation.resume(returning: false)
-        }
-        state.withLock { _ = $0.cancelled.remove(number) }
-        return outcome
     }
 }

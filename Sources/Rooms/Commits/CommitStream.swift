@@ -30,6 +30,9 @@ package struct CommitStream: AsyncSequence, Sendable {
     /// The commits after `position` as far as memory has them: nil when it lies further back.
     package func recent(after position: StreamPosition) -> [Commit]? { log.recent(after: position) }
 
+    /// Returns when `position` is published, or when the task is cancelled.
+    func wait(for position: StreamPosition) async { await log.wait(for: position) }
+
     package func makeAsyncIterator() -> Iterator { Iterator(stream: self, position: start) }
 
     package struct Iterator: AsyncIteratorProtocol {
@@ -44,7 +47,7 @@ package struct CommitStream: AsyncSequence, Sendable {
                     position = commit.positions.upperBound
                     return commit
                 case .nothing:
-                    await stream.log.wait(after: position)
+                    await stream.log.wait(for: position.next)
                 case .behind(let upTo):
                     guard let commit = await older(upTo: upTo) else { continue }
                     position = commit.positions.upperBound

@@ -27,6 +27,7 @@ package actor Journal: Service {
     private let database: any Database
     private let sequences: Sequences
     private let logger: Logger
+    private let executor: (any TaskExecutor)?
 
     private var queue: Deque<Item> = []
     private var isDraining = false
@@ -39,7 +40,12 @@ package actor Journal: Service {
     /// How many records one transaction takes at most; a single batch may be larger.
     private static let groupLimit = 1000
 
-    package init(database: any Database, sequences: Sequences, logger: Logger, window: CommitWindow = CommitWindow()) {
+    /// - Parameter executor: where the Journal works; nil: on Swift's shared threads.
+    package init(
+        database: any Database, sequences: Sequences, logger: Logger, window: CommitWindow = CommitWindow(),
+        executor: (any TaskExecutor)? = nil
+    ) {
+        self.executor = executor
         self.database = database
         self.sequences = sequences
         self.logger = logger
@@ -99,7 +105,7 @@ package actor Journal: Service {
         queue.append(item)
         guard !isDraining else { return }
         isDraining = true
-        Task { await drain() }
+        Task(executorPreference: executor) { await self.drain() }
     }
 
     private func drain() async {

@@ -110,7 +110,7 @@ package actor Room {
         inbox.append(command)
         guard !isDraining else { return }
         isDraining = true
-        Task { await drain() }
+        Task(executorPreference: environment.executor(of: nid)) { await self.drain() }
     }
 
     // MARK: The drain loop

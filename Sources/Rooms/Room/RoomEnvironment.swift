@@ -16,10 +16,12 @@ package struct RoomEnvironment: Sendable {
     package let serverName: ServerName
     package let signingKey: SigningKey
     package let logger: Logger
+    private let executors: [any TaskExecutor]
 
+    /// - Parameter executors: where rooms work, each on one of them; none: on Swift's shared threads.
     package init(
         database: any Database, journal: Journal, sequences: Sequences, serverName: ServerName, signingKey: SigningKey,
-        logger: Logger, eventCacheByteLimit: Int = 8 << 20
+        logger: Logger, eventCacheByteLimit: Int = 8 << 20, executors: [any TaskExecutor] = []
     ) {
         self.database = database
         self.journal = journal
@@ -27,10 +29,16 @@ package struct RoomEnvironment: Sendable {
         self.serverName = serverName
         self.signingKey = signingKey
         self.logger = logger
+        self.executors = executors
         stateKeys = StateKeyTable(database: database, sequences: sequences)
         events = EventCache(byteLimit: eventCacheByteLimit)
         aggregations = AggregationCache(byteLimit: eventCacheByteLimit / 4)
         erasedUsers = ErasedUsers(database: database)
+    }
+
+    /// Where a room works.
+    func executor(of room: RoomNID) -> (any TaskExecutor)? {
+        executors.isEmpty ? nil : executors[Int(room.value.magnitude % UInt64(executors.count))]
     }
 
     package func isLocal(_ user: UserID) -> Bool { user.belongs(to: serverName) }

@@ -6,7 +6,7 @@ import Synchronization
 
 /// Writes lines to a file or to the console.
 ///
-/// Lines are gathered and written together when they are many, when one is a warning or worse, and every second (`tick`). Each
+/// Lines are gathered and written together when they are many, when one is a warning or worse, and a second after the first (`tick`). Each
 /// write(2) is of whole lines. What cannot be written (a full disk) is dropped and counted: the log never stops the server.
 package final class LogSink: Sendable {
     private struct State {
@@ -14,6 +14,8 @@ package final class LogSink: Sendable {
         var buffer: [UInt8] = []
         var size = 0
         var dropped = 0
+        /// Something was written since the last `tick`.
+        var isTickNeeded = false
         /// The local day that the file belongs to, as days since the epoch.
         var day: Int
         /// The current second as text, so that it is formatted once a second.
@@ -25,10 +27,14 @@ package final class LogSink: Sendable {
 
     private let output: LogConfiguration.Output
     private let state: Mutex<State>
+    /// Tells that `tick` is to be called in a second.
+    package let gatherings: AsyncStream<Void>
+    private let gathering: AsyncStream<Void>.Continuation
 
     /// - Throws: `ConfigurationProblem` where the file cannot be opened.
     package init(_ output: LogConfiguration.Output) throws(ConfigurationProblem) {
         self.output = output
+        (gatherings, gathering) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         switch Self.open(output) {
         case .success(let descriptor):
             state = Mutex(State(descriptor: descriptor, size: Self.size(of: descriptor), day: Self.day(ofFile: descriptor)))
@@ -41,7 +47,7 @@ package final class LogSink: Sendable {
     func write(_ message: String, label: String, level: Logger.Level) {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
-        state.withLock { state in
+        let isFirst = state.withLock { state in
             if now.tv_sec != state.second {
                 state.second = now.tv_sec
                 state.secondText = Array(Self.format(now.tv_sec).utf8)
@@ -57,7 +63,10 @@ package final class LogSink: Sendable {
             state.buffer.append(contentsOf: " - ".utf8)
             appendLine(message, to: &state.buffer)
             if level >= .warning || state.buffer.count >= Self.flushLimit || isConsole { flush(&state) }
+            defer { state.isTickNeeded = true }
+            return !state.isTickNeeded
         }
+        if isFirst { gathering.yield() }
     }
 
     /// Writes what is gathered.
@@ -65,9 +74,10 @@ package final class LogSink: Sendable {
         state.withLock { flush(&$0) }
     }
 
-    /// To be called every second: writes what is gathered, and begins a new file when it is time.
+    /// To be called a second after lines began to gather (`gatherings`): writes them, and begins a new file when it is time.
     package func tick() {
         state.withLock { state in
+            state.isTickNeeded = false
             flush(&state)
             guard case .file(let path, let rotation) = output else { return }
             switch rotation {

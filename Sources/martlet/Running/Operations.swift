@@ -9,7 +9,7 @@ import ServiceLifecycle
 import Synchronization
 import UnixSignals
 
-/// Writes the gathered log every second, and opens it anew on SIGHUP.
+/// Writes the gathered log after a second, and opens it anew on SIGHUP.
 struct LogService: Service {
     let sink: LogSink
     let manager: ServiceManager
@@ -20,9 +20,9 @@ struct LogService: Service {
         await cancelWhenGracefulShutdown {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    while !Task.isCancelled {
-                        sink.tick()
+                    for await _ in sink.gatherings {
                         do { try await Task.sleep(for: .seconds(1), tolerance: .milliseconds(500)) } catch { return }
+                        sink.tick()
                     }
                 }
                 group.addTask {
@@ -46,10 +46,11 @@ struct WatchdogService: Service {
     let manager: ServiceManager
 
     func run() async throws {
+        guard let interval = manager.watchdogInterval else { return try await gracefulShutdown() }
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                if manager.watchdogInterval != nil { manager.alive() }
-                do { try await Task.sleep(for: manager.watchdogInterval ?? .seconds(86_400)) } catch { return }
+                manager.alive()
+                do { try await Task.sleep(for: interval) } catch { return }
             }
         }
     }

@@ -30,8 +30,9 @@ struct Running {
         if let warning = SigningKeyFile.permissionWarning(configuration.values.signingKeyPath) { logger.warning("\(warning)") }
 
         do {
-            let wiring = try await Wiring(configuration.values, signingKeys: keys, logger: logger)
-            let outcome = await serve(wiring, sink: sink, logger: logger)
+            let eventLoops = EventLoops.ofProcess()
+            let wiring = try await Wiring(configuration.values, signingKeys: keys, executors: eventLoops.executors, logger: logger)
+            let outcome = await serve(wiring, on: eventLoops, sink: sink, logger: logger)
             await wiring.database.close()
             try outcome.get()
             logger.info("stopped")
@@ -51,7 +52,7 @@ struct Running {
         do { return try SigningKeyFile.read(configuration.values.signingKeyPath) } catch { throw failure("\(error)") }
     }
 
-    private func serve(_ wiring: Wiring, sink: LogSink, logger: Logger) async -> Result<Void, any Error> {
+    private func serve(_ wiring: Wiring, on eventLoops: EventLoops, sink: LogSink, logger: Logger) async -> Result<Void, any Error> {
         let manager = ServiceManager()
         let pidFile = configuration.values.pidFile.map { PidFile(path: $0) }
         defer { pidFile?.remove() }
@@ -59,19 +60,20 @@ struct Running {
             let addresses = configuration.values.listeners.reduce(0) { $0 + ListenerService.addressCount(of: $1) }
             let startup = Startup(listeners: addresses, manager: manager, pidFile: pidFile, logger: logger, began: began)
             let listeners = try HTTPServer.services(
-                for: wiring.homeserver, logger: logger, accessLog: { Logger(label: "martlet.access.http.\($0)") },
+                for: wiring.homeserver, on: eventLoops, logger: logger, accessLog: { Logger(label: "martlet.access.http.\($0)") },
                 didStart: { startup.didBind($0) })
             if listeners.isEmpty { startup.ready() }
-            let services: [any Service] =
+            let all: [any Service] =
                 [LogService(sink: sink, manager: manager, logger: logger)] + wiring.services + listeners + [
                     WatchdogService(manager: manager), StopService(manager: manager, homeserver: wiring.homeserver, logger: logger),
                 ]
             var quiet = Logger(label: "martlet.lifecycle")
             quiet.logLevel = .error
             var group = ServiceGroupConfiguration(
-                services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
+                services: all.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
             group.maximumGracefulShutdownDuration = Self.stopTime
-            try await ServiceGroup(configuration: group).run()
+            let services = ServiceGroup(configuration: group)
+            try await withTaskExecutorPreference(eventLoops.executors.first) { try await services.run() }
             return .success(())
         } catch {
             return .failure(error)

@@ -35,7 +35,8 @@ struct DirectoryFixture: Sendable {
         var policy = DirectoryPolicy()
         policy.publicationRules = publicationRules
         directory = RoomDirectoryService(database: database, journal: journal, rooms: registry, policy: policy, reader: reader)
-        summaries = RoomSummaryService(database: database, appearances: appearances, serverName: name)
+        summaries = RoomSummaryService(
+            database: database, journal: journal, appearances: appearances, serverName: name, reader: reader)
         spaces = SpaceHierarchyService(
             appearances: appearances, events: rooms.events, serverName: TestRooms.serverName)
         people = UserDirectoryService(database: database, journal: journal, options: options, reader: reader)

@@ -94,6 +94,22 @@ struct SyncWaiterTests {
         await running.value
     }
 
+    @Test(
+        "long waits end together at full seconds, never late; short ones are exact",
+        arguments: [0, 1, 250, 9_999, 10_000, 30_000, 86_400_000])
+    func deadlines(timeout: Int64) {
+        let before = SyncTimer.now
+        let deadline = SyncTimer.deadline(after: timeout)
+        let after = SyncTimer.now
+        #expect(deadline <= after + timeout)
+        if timeout < 10_000 {
+            #expect(deadline >= before + timeout)
+        } else {
+            #expect(deadline % 1000 == 0)
+            #expect(deadline > before + timeout - 1000)
+        }
+    }
+
     @Test("a stopping server wakes all who wait and lets nobody wait any more")
     func stop() async {
         let timer = SyncTimer()

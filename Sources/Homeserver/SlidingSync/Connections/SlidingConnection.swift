@@ -23,8 +23,8 @@ final class SlidingConnection: Sendable {
     private struct State {
         var history: ConnectionHistory
         var memo: ConnectionMemo?
-        /// When something changed that is not stored.
-        var changedAt: Timestamp?
+        /// Something changed that is not stored.
+        var isUnstored = false
         var usedAt: Timestamp
         /// What the database knows of `usedAt`.
         var storedUseAt: Timestamp
@@ -48,7 +48,7 @@ final class SlidingConnection: Sendable {
         state.withLock { state in
             let before = state.history.number
             guard !state.isEnded, state.history.confirm(number) else { return nil }
-            if state.history.number != before { state.changedAt = state.changedAt ?? now }
+            if state.history.number != before { state.isUnstored = true }
             state.usedAt = now
             defer { state.memo = nil }
             return (state.history.rooms, state.memo)
@@ -58,10 +58,10 @@ final class SlidingConnection: Sendable {
     /// Notes an answer, and takes back what was lent.
     ///
     /// - Returns: the number of the answer; nil where the client has come back with another one in the meantime.
-    func end(_ sent: [RoomNID: SentRoom], from start: Int64, memo: ConnectionMemo?, now: Timestamp) -> Int64? {
+    func end(_ sent: [RoomNID: SentRoom], from start: Int64, memo: ConnectionMemo?) -> Int64? {
         state.withLock { state in
             guard let number = state.history.answer(sent, from: start) else { return nil }
-            if !sent.isEmpty { state.changedAt = state.changedAt ?? now }
+            if !sent.isEmpty { state.isUnstored = true }
             state.memo = memo
             state.memo?.number = number
             return number
@@ -82,19 +82,16 @@ final class SlidingConnection: Sendable {
     }
 
     /// Whether something changed that is not stored.
-    var isUnstored: Bool { state.withLock { $0.changedAt != nil } }
+    var isUnstored: Bool { state.withLock { $0.isUnstored } }
     var usedAt: Timestamp { state.withLock { $0.usedAt } }
     var cost: Int { state.withLock { $0.history.cost + ($0.memo?.cost ?? 0) } }
 
     /// What has to be stored, if something is; it counts as stored from now on.
-    ///
-    /// - Parameter limit: what changed later than that can wait.
-    func takeUnstored(changedBefore limit: Timestamp) -> SlidingConnectionRow? {
+    func takeUnstored() -> SlidingConnectionRow? {
         state.withLock { state in
-            let isDue = state.changedAt.map { $0 <= limit } ?? false
             let isUseDue = state.usedAt.milliseconds(since: state.storedUseAt) > SlidingConnection.useInterval
-            guard !state.isEnded, isDue || isUseDue else { return nil }
-            state.changedAt = nil
+            guard !state.isEnded, state.isUnstored || isUseDue else { return nil }
+            state.isUnstored = false
             state.storedUseAt = state.usedAt
             return SlidingConnectionRow(
                 user: address.user, device: address.device, name: address.name, key: key, usedAt: state.usedAt,
@@ -103,8 +100,8 @@ final class SlidingConnection: Sendable {
     }
 
     /// What was taken could not be stored.
-    func didNotStore(_ row: SlidingConnectionRow) {
-        state.withLock { $0.changedAt = row.usedAt }
+    func didNotStore() {
+        state.withLock { $0.isUnstored = true }
     }
 
     /// How exact the stored time of the last use is, in milliseconds.

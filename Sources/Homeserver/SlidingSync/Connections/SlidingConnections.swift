@@ -9,12 +9,14 @@ import Synchronization
 
 /// Finds and makes connections.
 ///
-/// A connection is stored when it begins, before its first answer goes out; then a minute after something changed, when memory gets short,
-/// and when the server stops. So an answer costs no write. What a killed server has not stored is not lost: the client has at least
+/// A connection is stored when it begins, before its first answer goes out; then within a minute after something changed, when memory gets
+/// short, and when the server stops. So an answer costs no write. What a killed server has not stored is not lost: the client has at least
 /// what is stored, and gets what came after it again.
 package final class SlidingConnections: Sendable {
     private struct State {
         var connections: [ConnectionAddress: SlidingConnection] = [:]
+        /// When connections were deleted last that nobody had used for long.
+        var deletedAt: Timestamp?
     }
 
     private let database: any Database
@@ -24,14 +26,17 @@ package final class SlidingConnections: Sendable {
     private let state = Mutex(State())
     /// One at a time reads, stores or deletes a user's connections.
     private let queue = KeyedQueue<UserID>()
+    private let tidying = Chore(after: SlidingConnections.storeDelay)
     package let requiredStates = RequiredStateTable()
 
     /// How many connections a device may have; those that were not used for longest end.
     package static let limitPerDevice = 16
     /// How long a connection outlives its last use, in milliseconds.
     package static let lifetime: Int64 = 7 * 24 * 60 * 60 * 1000
-    /// How long a change may be in memory only, in milliseconds.
-    private static let storeDelay: Int64 = 60 * 1000
+    /// How long a change may be in memory only.
+    private static let storeDelay: Duration = .seconds(60)
+    /// How often those are looked for that nobody uses any more, in milliseconds.
+    private static let deletingInterval: Int64 = 60 * 60 * 1000
     /// How long a connection stays in memory after its last use, in milliseconds.
     private static let memoryLifetime: Int64 = 10 * 60 * 1000
 
@@ -54,6 +59,7 @@ package final class SlidingConnections: Sendable {
             guard let row, row.key == key, let history = ConnectionHistory(encoded: row.state, requiredStates) else { return nil }
             let connection = SlidingConnection(address, key: key, history: history, storedUseAt: row.usedAt, now: now())
             state.withLock { $0.connections[address] = connection }
+            tidying.isNeeded()
             return connection
         }
     }
@@ -77,6 +83,7 @@ package final class SlidingConnections: Sendable {
                     of: address.device, of: address.user, keeping: SlidingConnections.limitPerDevice, on: connection)
             }
             connection.keep(memo, after: number)
+            tidying.isNeeded()
             state.withLock { state in
                 state.connections.updateValue(connection, forKey: address)?.close()
                 for name in ended {
@@ -91,22 +98,18 @@ package final class SlidingConnections: Sendable {
     // MARK: Storing
 
     /// Stores what changed.
-    ///
-    /// - Parameter delay: what changed less than so many milliseconds ago can wait.
-    package func store(after delay: Int64 = 0) async {
-        let limit = now().advanced(byMilliseconds: -delay)
-        let connections = state.withLock { Array($0.connections.values) }
-        for connection in connections { await store(connection, changedBefore: limit) }
+    package func store() async {
+        for connection in state.withLock({ Array($0.connections.values) }) { await store(connection) }
     }
 
-    private func store(_ connection: SlidingConnection, changedBefore limit: Timestamp) async {
+    private func store(_ connection: SlidingConnection) async {
         do {
             try await queue.run(connection.address.user) {
-                guard let row = connection.takeUnstored(changedBefore: limit) else { return }
+                guard let row = connection.takeUnstored() else { return }
                 do {
                     try await database.write { try SlidingSyncStore.update(row, on: $0) }
                 } catch {
-                    connection.didNotStore(row)
+                    connection.didNotStore()
                     throw error
                 }
             }
@@ -124,7 +127,7 @@ package final class SlidingConnections: Sendable {
         for entry in connections.sorted(by: { $0.usedAt < $1.usedAt }) {
             let idle = now.milliseconds(since: entry.usedAt)
             guard idle > SlidingConnections.memoryLifetime || cost > byteLimit else { break }
-            await store(entry.connection, changedBefore: now)
+            await store(entry.connection)
             // In use again, or not stored: then it stays.
             let isGone = state.withLock { state in
                 guard entry.connection.usedAt == entry.usedAt, !entry.connection.isUnstored else { return false }
@@ -136,7 +139,14 @@ package final class SlidingConnections: Sendable {
     }
 
     private func deleteExpired() async {
-        let limit = now().advanced(byMilliseconds: -SlidingConnections.lifetime)
+        let now = now()
+        let isDue = state.withLock { state in
+            if let last = state.deletedAt, now.milliseconds(since: last) < SlidingConnections.deletingInterval { return false }
+            state.deletedAt = now
+            return true
+        }
+        guard isDue else { return }
+        let limit = now.advanced(byMilliseconds: -SlidingConnections.lifetime)
         do {
             try await database.write { try SlidingSyncStore.deleteUnused(before: limit, on: $0) }
         } catch {
@@ -162,17 +172,14 @@ extension SlidingConnections: DeviceObserver {
 }
 
 extension SlidingConnections: Service {
-    /// Stores and tidies up now and then until the server stops; then stores everything.
+    /// Stores and tidies up, while there are connections in memory, until the server stops; then stores everything.
     package func run() async throws {
-        await cancelWhenGracefulShutdown { [self] in
-            var round = 0
-            while !Task.isCancelled {
-                if round % 240 == 0 { await deleteExpired() }
-                do { try await Task.sleep(for: .seconds(15)) } catch { break }
-                await store(after: SlidingConnections.storeDelay)
-                await forgetIdle()
-                round += 1
-            }
+        await deleteExpired()
+        await tidying.run { [self] in
+            await store()
+            await forgetIdle()
+            await deleteExpired()
+            if state.withLock({ !$0.connections.isEmpty }) { tidying.isNeeded() }
         }
         await store()
     }

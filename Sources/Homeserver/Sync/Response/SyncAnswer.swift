@@ -55,9 +55,10 @@ struct RoomAnswer {
     /// The client knows nothing of the room yet.
     var isNew = false
 
+    /// Whether there is no reason to tell of the room. As with Synapse, its summary and what is unread in it are none: they come along.
     var isEmpty: Bool {
         !isWanted && timeline.events.isEmpty && !timeline.isLimited && state.isEmpty && typing == nil && receipts == nil
-            && accountData.isEmpty && summary == nil && unread?.isNews != true
+            && accountData.isEmpty
     }
 }
 

@@ -35,8 +35,7 @@ extension SyncReader {
         answer.typing = typing(in: room, isWhole: isWhole)
         answer.isWanted = isWhole
         answer.isNew = isNew
-        // What is unread may have changed even where nothing else is to be told.
-        return answer.isEmpty && !room.hasEvents && !room.hasReceipts ? nil : answer
+        return answer.isEmpty ? nil : answer
     }
 
     /// The room's state, newest.

@@ -5,7 +5,7 @@ import Persistence
 import Rooms
 
 extension SyncReader {
-    /// Adds the counts to the joined rooms, and takes those out in which nothing is new.
+    /// Adds the counts to the joined rooms.
     func readUnread(_ answer: inout SyncAnswer) async throws {
         guard !answer.joined.isEmpty else { return }
         let scopes = Dictionary(scope.rooms.map { ($0.room.nid, $0) }) { first, _ in first }
@@ -13,7 +13,6 @@ extension SyncReader {
         let counts = try await engine.unread.counts(
             questions, of: request.user, ignoring: scope.ignoredUsers, upTo: upTo, since: since)
         for index in answer.joined.indices { answer.joined[index].unread = counts[answer.joined[index].nid] ?? RoomUnread() }
-        answer.joined.removeAll(where: \.isEmpty)
     }
 
     /// The events that the response has looked at anyway need not be read again.

@@ -27,6 +27,13 @@ package final class SyncTimer: Sendable {
         return elapsed.seconds * 1000 + elapsed.attoseconds / 1_000_000_000_000_000
     }
 
+    /// When a request that came now and is to wait for at most `timeout` milliseconds is answered: long waits end together at full
+    /// seconds, so that a thousand idle clients wake the server once a second, and come back together.
+    package static func deadline(after timeout: Int64) -> Int64 {
+        let exact = now + timeout
+        return timeout < 10_000 ? exact : exact - exact % 1000
+    }
+
     /// - Parameter deadline: on the clock of `now`.
     /// - Returns: nil when the timer was stopped; the waiter is woken then.
     package func add(_ waiter: SyncWaiter, deadline: Int64) -> Ticket? {
