@@ -122,8 +122,10 @@ package final class Homeserver: Sendable {
         roomDirectory = RoomDirectoryService(
             database: database, journal: journal, rooms: rooms, policy: directory.policy, reader: directoryReader)
         remoteRoomDirectory = RemoteRoomDirectory(source: federation.client, isEnabled: configuration.enableRoomListSearch)
-        roomSummaries = RoomSummaryService(database: database, appearances: appearances, serverName: serverName)
-        spaces = SpaceHierarchyService(appearances: appearances, events: events, serverName: serverName)
+        let remoteSpaces = RemoteSpaces(source: federation.client, serverName: serverName)
+        roomSummaries = RoomSummaryService(
+            database: database, appearances: appearances, serverName: serverName, remote: remoteSpaces)
+        spaces = SpaceHierarchyService(appearances: appearances, events: events, serverName: serverName, remote: remoteSpaces)
         userDirectory = UserDirectoryService(
             database: database, journal: journal, options: configuration.userDirectory, reader: directoryReader)
 

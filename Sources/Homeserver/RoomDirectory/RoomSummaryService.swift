@@ -8,11 +8,18 @@ package struct RoomSummaryService: Sendable {
     private let database: any Database
     private let appearances: RoomAppearanceReader
     private let serverName: ServerName
+    private let remote: RemoteSpaces?
 
     package struct Summary: Sendable {
-        package let room: RoomAppearance
+        package let room: Description
         /// Of the one who asks; nil for who has no account here.
         package let membership: Membership?
+
+        package enum Description: Sendable {
+            case local(RoomAppearance)
+            /// A room that this server is not in.
+            case remote(RemoteRoom)
+        }
     }
 
     package struct MutualRooms: Sendable {
@@ -24,19 +31,33 @@ package struct RoomSummaryService: Sendable {
 
     private static let pageLimit = 100
 
-    package init(database: any Database, appearances: RoomAppearanceReader, serverName: ServerName) {
+    /// - Parameter remote: asks after the rooms that this server is not in; nil: nobody does.
+    package init(
+        database: any Database, appearances: RoomAppearanceReader, serverName: ServerName, remote: RemoteSpaces? = nil
+    ) {
         self.database = database
         self.appearances = appearances
         self.serverName = serverName
+        self.remote = remote
     }
 
+    /// - Parameter servers: who may be asked, where this server is not in the room.
     /// - Throws: `M_NOT_FOUND` for a room that is not there or none of the user's business.
-    package func summary(of room: RoomID, for user: UserID?) async throws -> Summary {
-        guard let snapshot = try await appearances.accessible(room, to: user) else {
-            throw MatrixError.notFound("Room not found or is not accessible")
+    package func summary(of room: RoomID, via servers: [ServerName] = [], for user: UserID?) async throws -> Summary {
+        if let snapshot = try await appearances.accessible(room, to: user) {
+            return Summary(
+                room: .local(try await appearances.appearance(of: snapshot)), membership: user.map { snapshot.membership(of: $0) ?? .leave }
+            )
         }
-        return Summary(
-            room: try await appearances.appearance(of: snapshot), membership: user.map { snapshot.membership(of: $0) ?? .leave })
+        guard let remote, try await !appearances.isResident(room, serverName),
+            let found = await remote.hierarchy(of: room, via: servers, suggestedOnly: false)?.room,
+            try await appearances.isAccessible(found, to: user)
+        else { throw MatrixError.notFound("Room not found or is not accessible") }
+        var membership: Membership?
+        if let user {
+            membership = try await database.read { try MembershipStore.membership(of: user, in: room, on: $0) } ?? .leave
+        }
+        return Summary(room: .remote(found), membership: membership)
     }
 
     /// The rooms that `user` and `other` are both joined to.
