@@ -138,9 +138,11 @@ package final class Homeserver: Sendable {
         roomDirectory = RoomDirectoryService(
             database: database, journal: journal, rooms: rooms, policy: directory.policy, reader: directoryReader)
         remoteRoomDirectory = RemoteRoomDirectory(source: federation.client, isEnabled: configuration.enableRoomListSearch)
+        let remoteSpaces = RemoteSpaces(source: federation.client, serverName: serverName)
         roomSummaries = RoomSummaryService(
-            database: database, journal: journal, appearances: appearances, serverName: serverName, reader: directoryReader)
-        spaces = SpaceHierarchyService(appearances: appearances, events: events, serverName: serverName)
+            database: database, journal: journal, appearances: appearances, serverName: serverName, reader: directoryReader,
+            remote: remoteSpaces)
+        spaces = SpaceHierarchyService(appearances: appearances, events: events, serverName: serverName, remote: remoteSpaces)
         userDirectory = UserDirectoryService(
             database: database, journal: journal, options: configuration.userDirectory, reader: directoryReader)
 

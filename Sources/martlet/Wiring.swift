@@ -40,7 +40,8 @@ struct Wiring {
             configuration, signingKeys: signingKeys, signingKey: signingKey, publishedKeys: publishedKeys, database: database,
             logger: Logger(label: "martlet.federation"))
         let rooms = RoomRegistry(environment: environment, byteLimit: configuration.budgets.roomStateBytes)
-        let directory = AliasDirectory(rooms: rooms, policy: Self.directoryPolicy(configuration), remote: federation.client)
+        let directory = AliasDirectory(
+            rooms: rooms, policy: Self.directoryPolicy(configuration), remote: RemoteAliasLookup(source: federation.client))
         let events = EventReader(environment: environment)
         let federatedRooms = FederatedRooms(
             federation, rooms: rooms, events: events, blocksNonAdminInvites: configuration.blockNonAdminInvites,

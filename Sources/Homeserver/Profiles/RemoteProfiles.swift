@@ -2,7 +2,6 @@
 
 import Federation
 import MatrixCore
-import Synchronization
 
 /// Asks another server. `FederationClient` does it; tests answer by themselves.
 package protocol RemoteProfileSource: Sendable {
@@ -29,56 +28,20 @@ package struct RemoteProfile: Sendable, Hashable {
 
 /// Fetches profiles, and remembers them for a moment: clients ask for everyone they see, and again for each field.
 package final class RemoteProfiles: Sendable {
-    private typealias Flight = Outcome<Result<RemoteProfile, MatrixError>>
-
-    private struct State {
-        var recent = RecentCache<UserID, (profile: RemoteProfile, at: ContinuousClock.Instant)>(capacity: 1000)
-        var flights: [UserID: Flight] = [:]
-    }
+    private let source: any RemoteProfileSource
+    private let fetches: SharedFetches<UserID, RemoteProfile>
 
     /// Bytes. Larger profiles are not remembered.
     private static let memoryLimit = 4096
 
-    private let source: any RemoteProfileSource
-    private let memory: Duration
-    private let state = Mutex(State())
-    /// Requests under way.
-    private let slots = Slots(50)
-
     package init(source: any RemoteProfileSource, memory: Duration = .seconds(20)) {
         self.source = source
-        self.memory = memory
+        fetches = SharedFetches(atOnce: 50, memory: memory, capacity: 1000) { $0.json.count <= Self.memoryLimit }
     }
 
     /// - Throws: `M_NOT_FOUND`, `M_FORBIDDEN`, or 502.
     package func profile(of user: UserID) async throws -> RemoteProfile {
-        enum Step { case known(RemoteProfile), wait(Flight), launch(Flight) }
-        let step = state.withLock { state -> Step in
-            if let known = state.recent.value(for: user), known.at.duration(to: .now) < memory { return .known(known.profile) }
-            if let flight = state.flights[user] { return .wait(flight) }
-            let flight = Flight()
-            state.flights[user] = flight
-            return .launch(flight)
-        }
-        let flight: Flight
-        switch step {
-        case .known(let profile): return profile
-        case .wait(let under): flight = under
-        case .launch(let new):
-            flight = new
-            Task {
-                let outcome = await slots.run { await self.fetch(user) }
-                state.withLock { state in
-                    state.flights[user] = nil
-                    if case .success(let profile) = outcome, profile.json.count <= Self.memoryLimit {
-                        state.recent.insert((profile, .now), for: user)
-                    }
-                }
-                new.resolve(outcome)
-            }
-        }
-        guard let outcome = await flight.value() else { throw CancellationError() }
-        return try outcome.get()
+        try await fetches.value(for: user) { await self.fetch(user) }
     }
 
     private func fetch(_ user: UserID) async -> Result<RemoteProfile, MatrixError> {

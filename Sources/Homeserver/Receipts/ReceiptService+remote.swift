@@ -13,7 +13,7 @@ extension ReceiptService {
         var newest: TimelineEvent?
         for id in ids {
             guard let event = try await events.event(id, in: room.roomID), thread.map({ ThreadMembership.allows($0, at: event) }) ?? true,
-                event.position > newest?.position ?? .zero
+                newest.map({ event.position > $0.position }) ?? true
             else { continue }
             newest = event
         }

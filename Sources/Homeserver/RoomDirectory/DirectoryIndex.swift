@@ -17,6 +17,8 @@ package struct DirectoryIndex: CommitHandler {
 
     /// How many accounts are taken into the user directory in one transaction.
     private static let accountPage = 200
+    /// How many members of a room that is new here are taken into the user directory at once.
+    private static let memberLimit = 1000
 
     package init(database: any Database, rooms: RoomRegistry, appearances: RoomAppearanceReader, serverName: ServerName) {
         self.database = database
@@ -49,8 +51,13 @@ package struct DirectoryIndex: CommitHandler {
 
         var snapshots: [RoomNID: RoomSnapshot] = [:]
         for (nid, id) in changes.rooms { snapshots[nid] = try await rooms.room(id)?.current }
-        let rows = try await appearances.appearances(of: changes.appearances.keys.compactMap { snapshots[$0] }).map { RoomSummaryRow($0) }
-        let entries = changes.profiles.map { user, event in UserDirectoryEntry(user: user, member: event.contentIfReadable) }
+        // Of a room that this server has just come into, no event told what it is and who was there.
+        let new = changes.members.compactMap { nid, members in snapshots[nid].flatMap { isNew($0, by: members) ? $0 : nil } }
+        let shown = Set(changes.appearances.keys).union(new.map(\.nid)).compactMap { snapshots[$0] }
+        let rows = try await appearances.appearances(of: shown).map { RoomSummaryRow($0) }
+        var profiles = changes.profiles
+        for room in new { profiles.merge(try await profilesOfOthers(in: room)) { newer, _ in newer } }
+        let entries = profiles.map { user, event in UserDirectoryEntry(user: user, member: event.contentIfReadable) }
         let (taken, found) = (changes, snapshots)
         return .write { connection in
             for row in rows { try RoomSummaryStore.set(row, on: connection) }
@@ -64,10 +71,23 @@ package struct DirectoryIndex: CommitHandler {
         }
     }
 
+    /// Whether those of this server who are in the room have come just now, to others.
+    private func isNew(_ room: RoomSnapshot, by members: DirectoryChanges.Members) -> Bool {
+        let joined = members.users.count { $0.belongs(to: serverName) && room.membership(of: $0) == .join }
+        return joined > 0 && room.servers.count > 1 && room.servers[serverName] == joined
+    }
+
+    /// The member events of the users of other servers in a room; of a large one not all.
+    private func profilesOfOthers(in room: RoomSnapshot) async throws -> [UserID: TimelineEvent] {
+        let members = try await appearances.members(of: room, limit: Self.memberLimit).compactMap { event in
+            event.stateKey.flatMap { UserID(valid: $0.string) }.map { ($0, event) }
+        }
+        return Dictionary(members.filter { !$0.0.belongs(to: serverName) }) { $1 }
+    }
+
     private static func write(
         _ members: DirectoryChanges.Members, of nid: RoomNID, _ room: RoomSnapshot?, on connection: any SQLConnection
     ) throws {
-        // Where this server has just come into a room that others were in, no event told of them.
         if let room, let first = members.firstLocalMove, room.joinedCount > members.users.count,
             try !SharedRoomStore.isLocal(nid, sinceBefore: first, on: connection)
         {

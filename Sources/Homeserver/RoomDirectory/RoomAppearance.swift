@@ -91,6 +91,12 @@ package struct RoomAppearanceReader: Sendable {
         }
     }
 
+    /// The events of some of the joined members.
+    func members(of snapshot: RoomSnapshot, limit: Int) async throws -> [TimelineEvent] {
+        let nids = snapshot.state.lazy.compactMap { $0.value.membership == .join ? $0.value.nid : nil }.prefix(limit)
+        return try await events.events(Array(nids))
+    }
+
     package func appearance(of snapshot: RoomSnapshot) async throws -> RoomAppearance {
         try await appearances(of: [snapshot]).first ?? RoomAppearance(snapshot, events: [:])
     }
@@ -98,9 +104,9 @@ package struct RoomAppearanceReader: Sendable {
     /// The current state of a room that `user` may know of: who is in it or invited, could join or knock, or may read it.
     ///
     /// - Parameter user: nil for who has no account here.
-    /// - Returns: nil where there is no such room, or it is none of the user's business.
+    /// - Returns: nil where this server is not in the room, or it is none of the user's business.
     package func accessible(_ room: RoomID, to user: UserID?) async throws -> RoomSnapshot? {
-        guard let snapshot = try await current(room), snapshot.joinedCount > 0 else { return nil }
+        guard let snapshot = try await current(room), snapshot.isJoined(by: rooms.environment.serverName) else { return nil }
         if snapshot.isKnowable { return snapshot }
         guard let user else { return nil }
         switch snapshot.membership(of: user) {
@@ -125,6 +131,22 @@ package struct RoomAppearanceReader: Sendable {
             if try await current(other)?.isJoined(by: server) == true { return snapshot }
         }
         return nil
+    }
+
+    /// Whether `user` may know of a room that this server is not in, by what another one says of its rules: it may be known by anybody, or
+    /// the user is invited, or in a room whose members may join.
+    ///
+    /// - Parameter user: nil for who has no account here.
+    package func isAccessible(_ room: RemoteRoom, to user: UserID?) async throws -> Bool {
+        if room.isKnowable { return true }
+        guard let user else { return false }
+        if try await rooms.environment.database.read({ try MembershipStore.membership(of: user, in: room.room, on: $0) }) == .invite {
+            return true
+        }
+        for other in room.allowedRooms {
+            if try await current(other)?.membership(of: user) == .join { return true }
+        }
+        return false
     }
 
     /// Whether `server` takes part in a room that is known here.

@@ -10,11 +10,18 @@ package struct RoomSummaryService: Sendable {
     private let appearances: RoomAppearanceReader
     private let serverName: ServerName
     private let reader: CommitReader
+    private let remote: RemoteSpaces?
 
     package struct Summary: Sendable {
-        package let room: RoomAppearance
+        package let room: Description
         /// Of the one who asks; nil for who has no account here.
         package let membership: Membership?
+
+        package enum Description: Sendable {
+            case local(RoomAppearance)
+            /// A room that this server is not in.
+            case remote(RemoteRoom)
+        }
     }
 
     package struct MutualRooms: Sendable {
@@ -26,24 +33,38 @@ package struct RoomSummaryService: Sendable {
 
     private static let pageLimit = 100
 
-    /// - Parameter reader: what keeps up to date who is joined where.
+    /// - Parameters:
+    ///   - reader: what keeps up to date who is joined where.
+    ///   - remote: asks after the rooms that this server is not in; nil: nobody does.
     package init(
-        database: any Database, journal: Journal, appearances: RoomAppearanceReader, serverName: ServerName, reader: CommitReader
+        database: any Database, journal: Journal, appearances: RoomAppearanceReader, serverName: ServerName, reader: CommitReader,
+        remote: RemoteSpaces? = nil
     ) {
         self.database = database
         self.journal = journal
         self.appearances = appearances
         self.serverName = serverName
         self.reader = reader
+        self.remote = remote
     }
 
+    /// - Parameter servers: who may be asked, where this server is not in the room.
     /// - Throws: `M_NOT_FOUND` for a room that is not there or none of the user's business.
-    package func summary(of room: RoomID, for user: UserID?) async throws -> Summary {
-        guard let snapshot = try await appearances.accessible(room, to: user) else {
-            throw MatrixError.notFound("Room not found or is not accessible")
+    package func summary(of room: RoomID, via servers: [ServerName] = [], for user: UserID?) async throws -> Summary {
+        if let snapshot = try await appearances.accessible(room, to: user) {
+            return Summary(
+                room: .local(try await appearances.appearance(of: snapshot)), membership: user.map { snapshot.membership(of: $0) ?? .leave }
+            )
         }
-        return Summary(
-            room: try await appearances.appearance(of: snapshot), membership: user.map { snapshot.membership(of: $0) ?? .leave })
+        guard let remote, try await !appearances.isResident(room, serverName),
+            let found = await remote.hierarchy(of: room, via: servers, suggestedOnly: false)?.room,
+            try await appearances.isAccessible(found, to: user)
+        else { throw MatrixError.notFound("Room not found or is not accessible") }
+        var membership: Membership?
+        if let user {
+            membership = try await database.read { try MembershipStore.membership(of: user, in: room, on: $0) } ?? .leave
+        }
+        return Summary(room: .remote(found), membership: membership)
     }
 
     /// The rooms that `user` and `other` are both joined to.

@@ -10,12 +10,13 @@ package struct RemoteRoom: Sendable {
     package let isKnowable: Bool
     /// The rooms whose members may join it.
     package let allowedRooms: [RoomID]
-    /// The members of a `RoomSummary` of the specification: an object without its closing brace.
-    private let summary: [UInt8]
+    private let joinRule: String
+    private let isWorldReadable: Bool
+    private let guestsCanJoin: Bool
+    private let memberCount: Int64
+    private let texts: [(name: String, text: String)]
 
-    private static let texts = [
-        "name", "topic", "canonical_alias", "avatar_url", "room_type", "encryption", "room_version", "im.nheko.summary.encryption",
-    ]
+    private static let textNames = ["name", "topic", "canonical_alias", "avatar_url", "room_type", "encryption", "room_version"]
     private static let textLimit = 8192
     private static let allowLimit = 50
 
@@ -24,39 +25,36 @@ package struct RemoteRoom: Sendable {
         guard let room = json["room_id"]?.string.flatMap({ RoomID(valid: $0) }), let members = json["num_joined_members"]?.int,
             let worldReadable = json["world_readable"]?.bool, let guestsCanJoin = json["guest_can_join"]?.bool
         else { return nil }
-        // Where nothing is said, as older servers say nothing, everyone may join.
-        let joinRule = json["join_rule"]?.string ?? JoinRules.Rule.public.rawValue
         self.room = room
         isSpace = json["room_type"]?.isString("m.space") == true
+        // Where nothing is said, as older servers say nothing, everyone may join.
+        joinRule = json["join_rule"]?.string ?? JoinRules.Rule.public.rawValue
+        isWorldReadable = worldReadable
+        self.guestsCanJoin = guestsCanJoin
+        memberCount = max(0, members)
         isKnowable = worldReadable || [.public, .knock, .knockRestricted].contains(JoinRules.Rule(rawValue: joinRule))
-        let allowed =
+        allowedRooms =
             json["allowed_room_ids"].map { rooms in
                 Array(rooms.elements.lazy.compactMap { $0.string.flatMap { RoomID(valid: $0) } }.prefix(Self.allowLimit))
             } ?? []
-        allowedRooms = allowed
-        var writer = JSONWriter(capacity: 512)
-        writer.object { writer in
-            writer.member("room_id", room)
-            for name in Self.texts {
-                if let text = json[name]?.string, text.utf8.count <= Self.textLimit { writer.member(name, text) }
-            }
-            writer.member("num_joined_members", max(0, members))
-            writer.member("join_rule", joinRule)
-            writer.member("world_readable", worldReadable)
-            writer.member("guest_can_join", guestsCanJoin)
-            if !allowed.isEmpty { writer.member("allowed_room_ids", allowed) }
+        texts = Self.textNames.compactMap { name in
+            guard let text = json[name]?.string, text.utf8.count <= Self.textLimit else { return nil }
+            return (name, text)
         }
-        summary = writer.bytes.dropLast()
     }
 
     /// About how many bytes it holds.
-    package var size: Int { 200 + summary.count }
+    package var size: Int { 300 + texts.reduce(0) { $0 + $1.text.utf8.count + 48 } + allowedRooms.count * 64 }
 
-    /// The summary as a JSON object with further members.
-    package func write(to writer: inout JSONWriter, adding body: (inout JSONWriter) -> Void) {
-        writer.openRaw(summary)
-        body(&writer)
-        writer.close()
+    /// Writes the members of a `RoomSummary` of the specification.
+    package func write(to writer: inout JSONWriter) {
+        writer.member("room_id", room)
+        for (name, text) in texts { writer.member(name, text) }
+        writer.member("num_joined_members", memberCount)
+        writer.member("join_rule", joinRule)
+        writer.member("world_readable", isWorldReadable)
+        writer.member("guest_can_join", guestsCanJoin)
+        if !allowedRooms.isEmpty { writer.member("allowed_room_ids", allowedRooms) }
     }
 }
 

@@ -2,7 +2,6 @@
 
 import Federation
 import MatrixCore
-import Synchronization
 
 /// Asks another server. `FederationClient` does it; tests answer by themselves.
 package protocol RemoteHierarchySource: Sendable {
@@ -18,18 +17,14 @@ package final class RemoteSpaces: Sendable {
         let suggestedOnly: Bool
     }
 
-    private struct State {
-        var recent = RecentCache<Question, (found: RemoteHierarchy, at: ContinuousClock.Instant)>(capacity: 200)
-    }
-
     private let source: any RemoteHierarchySource
     private let serverName: ServerName
-    private let state = Mutex(State())
-    private let slots = Slots(20)
+    private let fetches = SharedFetches<Question, RemoteHierarchy>(atOnce: 20, memory: .seconds(300), capacity: 200) {
+        $0.size <= RemoteSpaces.sizeLimit
+    }
 
     /// How many servers are asked for one room.
     private static let serverLimit = 3
-    private static let memory = Duration.seconds(300)
     /// Bytes. Larger ones are not remembered.
     private static let sizeLimit = 100_000
 
@@ -40,24 +35,30 @@ package final class RemoteSpaces: Sendable {
 
     /// The room with its children, as the first of `servers` tells that knows it.
     package func hierarchy(of room: RoomID, via servers: [ServerName], suggestedOnly: Bool) async -> RemoteHierarchy? {
-        let question = Question(room: room, suggestedOnly: suggestedOnly)
-        if let known = state.withLock({ $0.recent.value(for: question) }), known.at.duration(to: .now) < Self.memory { return known.found }
-        var asked: Set<ServerName> = [serverName]
-        for server in servers where asked.count <= Self.serverLimit && asked.insert(server).inserted {
-            guard let found = await slots.run({ await self.ask(server, question) }) else { continue }
-            if found.size <= Self.sizeLimit { state.withLock { $0.recent.insert((found, .now), for: question) } }
-            return found
+        var others: [ServerName] = []
+        for server in servers where server != serverName && !others.contains(server) && others.count < Self.serverLimit {
+            others.append(server)
         }
-        return nil
-    }
-
-    private func ask(_ server: ServerName, _ question: Question) async -> RemoteHierarchy? {
-        do throws(FederationFailure) {
-            return RemoteHierarchy(
-                try await source.hierarchy(of: question.room, suggestedOnly: question.suggestedOnly, at: server), of: question.room)
+        guard !others.isEmpty else { return nil }
+        let (question, asked) = (Question(room: room, suggestedOnly: suggestedOnly), others)
+        do {
+            return try await fetches.value(for: question) { await self.ask(asked, question) }
         } catch {
-            // That a room is not known there is an answer like others.
+            // Nobody knows the room, or nobody waits for the answer any more.
             return nil
         }
+    }
+
+    private func ask(_ servers: [ServerName], _ question: Question) async -> Result<RemoteHierarchy, MatrixError> {
+        for server in servers {
+            do throws(FederationFailure) {
+                let answer = try await source.hierarchy(of: question.room, suggestedOnly: question.suggestedOnly, at: server)
+                if let found = RemoteHierarchy(answer, of: question.room) { return .success(found) }
+            } catch {
+                // That a room is not known there is an answer like others.
+                continue
+            }
+        }
+        return .failure(.notFound())
     }
 }

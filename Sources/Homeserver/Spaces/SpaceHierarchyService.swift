@@ -11,8 +11,28 @@ import Synchronization
 /// it does when it comes back late.
 package final class SpaceHierarchyService: Sendable {
     package struct Page: Sendable {
-        package let rooms: [Room]
+        package let rooms: [Entry]
         package let nextBatch: String?
+    }
+
+    package enum Entry: Sendable {
+        case local(Room)
+        /// A room that this server is not in, with its `m.space.child` events.
+        case remote(RemoteRoom, children: [[UInt8]])
+
+        package var room: RoomID {
+            switch self {
+            case .local(let room): room.appearance.snapshot.roomID
+            case .remote(let room, _): room.room
+            }
+        }
+
+        package var children: [[UInt8]] {
+            switch self {
+            case .local(let room): room.children
+            case .remote(_, let children): children
+            }
+        }
     }
 
     package struct Room: Sendable {
@@ -24,6 +44,7 @@ package final class SpaceHierarchyService: Sendable {
     let appearances: RoomAppearanceReader
     private let events: EventReader
     let serverName: ServerName
+    let remote: RemoteSpaces?
     private let walks = Mutex(SpaceWalks())
 
     /// Rooms in one page.
@@ -32,36 +53,91 @@ package final class SpaceHierarchyService: Sendable {
     private static let visitLimit = 200
     /// The children of one space that are read, at most.
     private static let childLimit = 2000
+    /// How long one request asks other servers after rooms. What remains is for the next page.
+    private static let remoteTime = Duration.seconds(10)
 
-    package init(appearances: RoomAppearanceReader, events: EventReader, serverName: ServerName) {
+    /// - Parameter remote: asks after the rooms that this server is not in; nil: nobody does.
+    package init(appearances: RoomAppearanceReader, events: EventReader, serverName: ServerName, remote: RemoteSpaces? = nil) {
         self.appearances = appearances
         self.events = events
         self.serverName = serverName
+        self.remote = remote
     }
 
     /// - Parameters:
     ///   - limit: how many rooms are wanted; never more than 50 come. There may be fewer, and yet another page.
     ///   - token: `next_batch` of the page before.
+    ///   - servers: who may be asked after the root.
     /// - Throws: `M_FORBIDDEN` where the root is none of the user's business, `M_INVALID_PARAM` for a token of another request.
-    package func page(_ request: SpaceHierarchyRequest, limit: Int?, from token: String?, for user: UserID) async throws -> Page {
-        guard try await appearances.accessible(request.room, to: user) != nil else {
+    package func page(
+        _ request: SpaceHierarchyRequest, limit: Int?, from token: String?, via servers: [ServerName] = [], for user: UserID
+    ) async throws -> Page {
+        let root = SpaceWalk(from: request.room, via: servers)
+        guard try await isAccessible(request, root, to: user) else {
             throw MatrixError.forbidden("User \(user) not in room \(request.room), and room previews are disabled")
         }
-        var walk = try walk(request, from: token, for: user)
+        var walk = try walk(request, from: token, for: user) ?? root
         let limit = min(limit ?? SpaceHierarchyService.pageLimit, SpaceHierarchyService.pageLimit)
-        var found: [(room: RoomSnapshot, children: [SpaceChild])] = []
+        var found: [Finding] = []
         var visits = 0
-        while found.count < limit, visits < SpaceHierarchyService.visitLimit, let step = walk.next() {
+        let end = ContinuousClock.now + Self.remoteTime
+        while found.count < limit, visits < SpaceHierarchyService.visitLimit, visits == 0 || .now < end, let step = walk.next() {
             visits += 1
-            guard let room = try await appearances.accessible(step.room, to: user) else { continue }
-            let children = try await children(of: room).filter { $0.isSuggested || !request.suggestedOnly }
-            found.append((room, children))
-            if request.maxDepth.map({ step.depth < $0 }) ?? true { walk.descend(children, from: step) }
+            guard let finding = try await visit(step, request, for: user) else { continue }
+            found.append(finding)
+            guard request.goesBelow(step.depth) else { continue }
+            switch finding {
+            case .local(_, let children): walk.descend(children, from: step)
+            case .remote(_, let children, let told): walk.descend(children, from: step, told: told)
+            }
         }
-        let rooms = zip(try await appearances.appearances(of: found.map(\.room)), found).map { appearance, room in
-            Room(appearance: appearance, children: room.children.map(\.json))
+        return Page(rooms: try await entries(found), nextBatch: walk.isAtEnd ? nil : keep(walk, request, for: user))
+    }
+
+    /// Whether the user may know of the root: else there is no tree.
+    private func isAccessible(_ request: SpaceHierarchyRequest, _ root: SpaceWalk, to user: UserID) async throws -> Bool {
+        if try await appearances.accessible(request.room, to: user) != nil { return true }
+        var walk = root
+        guard let step = walk.next() else { return false }
+        return try await visit(step, request, for: user) != nil
+    }
+
+    // MARK: Visits
+
+    /// What is at one step of the walk.
+    private enum Finding {
+        case local(RoomSnapshot, children: [SpaceChild])
+        case remote(RemoteRoom, children: [SpaceChild], told: [RoomID: RemoteRoom])
+    }
+
+    /// - Returns: nil where there is nothing that the user may know of.
+    private func visit(_ step: SpaceWalk.Step, _ request: SpaceHierarchyRequest, for user: UserID) async throws -> Finding? {
+        if let room = try await appearances.accessible(step.room, to: user) {
+            return .local(room, children: try await children(of: room).filter { $0.isSuggested || !request.suggestedOnly })
         }
-        return Page(rooms: rooms, nextBatch: walk.isAtEnd ? nil : keep(walk, request, for: user))
+        // What this server itself knows of a room stands above what others say.
+        guard let remote, try await !appearances.isResident(step.room, serverName) else { return nil }
+        // A room that has no children, or whose children are not wanted, need not be asked after again.
+        if let told = step.told, !told.isSpace || !request.goesBelow(step.depth) {
+            return try await appearances.isAccessible(told, to: user) ? .remote(told, children: [], told: [:]) : nil
+        }
+        guard let found = await remote.hierarchy(of: step.room, via: step.servers, suggestedOnly: request.suggestedOnly),
+            try await appearances.isAccessible(found.room, to: user)
+        else { return nil }
+        let children = found.children.filter { !found.inaccessible.contains($0.room) && ($0.isSuggested || !request.suggestedOnly) }
+        return .remote(found.room, children: children, told: found.told)
+    }
+
+    private func entries(_ found: [Finding]) async throws -> [Entry] {
+        let local = found.compactMap { if case .local(let room, _) = $0 { room } else { nil } }
+        var appearances = try await appearances.appearances(of: local).makeIterator()
+        return found.compactMap { finding in
+            switch finding {
+            case .local(_, let children):
+                appearances.next().map { .local(Room(appearance: $0, children: children.map(\.json))) }
+            case .remote(let room, let children, _): .remote(room, children: children.map(\.json))
+            }
+        }
     }
 
     // MARK: Steps
@@ -73,8 +149,9 @@ package final class SpaceHierarchyService: Sendable {
         return try await events.events(Array(nids.prefix(SpaceHierarchyService.childLimit))).compactMap { SpaceChild($0) }.sorted()
     }
 
-    private func walk(_ request: SpaceHierarchyRequest, from token: String?, for user: UserID) throws(MatrixError) -> SpaceWalk {
-        guard let token else { return SpaceWalk(from: request.room) }
+    /// - Returns: nil where the request begins one.
+    private func walk(_ request: SpaceHierarchyRequest, from token: String?, for user: UserID) throws(MatrixError) -> SpaceWalk? {
+        guard let token else { return nil }
         guard let walk = walks.withLock({ $0.walk(ByteString(token), request, of: user, now: .now) }) else {
             throw .invalidParam("Unknown pagination token")
         }

@@ -12,6 +12,8 @@ package struct SpaceHierarchyRequest: Sendable, Hashable {
     package var maxDepth: Int64?
 
     package init(room: RoomID) { self.room = room }
+
+    func goesBelow(_ depth: Int64) -> Bool { maxDepth.map { depth < $0 } ?? true }
 }
 
 /// Depth first, each room once.
@@ -19,6 +21,10 @@ package struct SpaceWalk: Sendable {
     package struct Step: Sendable {
         package let room: RoomID
         package let depth: Int64
+        /// Who may be asked after the room, where this server is not in it.
+        package var servers: [ServerName] = []
+        /// What another server told of it along with the space it is in.
+        package var told: RemoteRoom?
     }
 
     /// What is still to be visited; the next one is last.
@@ -28,12 +34,12 @@ package struct SpaceWalk: Sendable {
     /// A tree with more rooms than this in waiting is not walked to its end.
     static let stackLimit = 10_000
 
-    package init(from root: RoomID) { stack = [Step(room: root, depth: 0)] }
+    package init(from root: RoomID, via servers: [ServerName] = []) { stack = [Step(room: root, depth: 0, servers: servers)] }
 
     package var isAtEnd: Bool { stack.isEmpty }
 
-    /// About how much it holds in memory.
-    package var size: Int { stack.count + visited.count }
+    /// About how much it holds in memory: what was told of a room counts as some rooms more.
+    package var size: Int { visited.count + stack.reduce(0) { $0 + ($1.told == nil ? 1 : 5) } }
 
     /// The next room that was not visited yet.
     package mutating func next() -> Step? {
@@ -44,10 +50,12 @@ package struct SpaceWalk: Sendable {
     }
 
     /// Has the children of the room that was visited last visited next, in their order.
-    package mutating func descend(_ children: [SpaceChild], from step: Step) {
+    ///
+    /// - Parameter told: what another server told of them.
+    package mutating func descend(_ children: [SpaceChild], from step: Step, told: [RoomID: RemoteRoom] = [:]) {
         let room = SpaceWalk.stackLimit - stack.count
         let fresh = children.prefix(max(0, room)).filter { !visited.contains($0.room) }
-        stack += fresh.reversed().map { Step(room: $0.room, depth: step.depth + 1) }
+        stack += fresh.reversed().map { Step(room: $0.room, depth: step.depth + 1, servers: $0.servers, told: told[$0.room]) }
     }
 }
 

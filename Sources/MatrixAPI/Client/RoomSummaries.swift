@@ -19,16 +19,34 @@ enum RoomSummaryRoutes {
 
     private static func summary(_ context: APIContext) async throws -> APIResponse {
         let room: RoomID
+        var servers: [ServerName] = []
         switch try context.roomIDOrAlias("roomIdOrAlias") {
         case .room(let id): room = id
-        case .alias(let alias): room = try await context.homeserver.directory.resolve(alias).room
+        case .alias(let alias): (room, servers) = try await context.homeserver.directory.resolve(alias)
         }
-        let summary = try await context.homeserver.roomSummaries.summary(of: room, for: context.optionalRequester?.user)
+        let user = context.optionalRequester?.user
+        let summary = try await context.homeserver.roomSummaries.summary(of: room, via: via(room, context) + servers, for: user)
         return .object(capacity: 1024) { body in
-            summary.room.write(to: &body)
-            if let membership = summary.membership { body.member("membership", membership.rawValue) }
+            let addMembership = { (body: inout JSONWriter) in
+                if let membership = summary.membership { body.member("membership", membership.rawValue) }
+            }
+            switch summary.room {
+            case .local(let appearance):
+                appearance.write(to: &body)
+                addMembership(&body)
+            case .remote(let room):
+                room.write(to: &body)
+                addMembership(&body)
+            }
         }
     }
+
+    /// Who may be asked after a room: those that the client names, and the one that made the room's id.
+    private static func via(_ room: RoomID, _ context: APIContext) -> [ServerName] {
+        context.queryAll("via").prefix(serverLimit).compactMap { ServerName(valid: $0) } + [room.server].compactMap { $0 }
+    }
+
+    private static let serverLimit = 50
 
     private static func hierarchy(_ context: APIContext) async throws -> APIResponse {
         let requester = try context.requester
@@ -40,20 +58,24 @@ enum RoomSummaryRoutes {
         guard limit ?? 1 > 0 else { throw MatrixError.invalidParam("limit must be greater than zero") }
         try context.homeserver.rateLimits.check(.roomHierarchy, of: requester.user.text)
         let page = try await context.homeserver.spaces.page(
-            request, limit: limit.map { Int($0) }, from: context.query("from"), for: requester.user)
+            request, limit: limit.map { Int($0) }, from: context.query("from"), via: via(request.room, context),
+            for: requester.user)
         return .object(capacity: 256 + page.rooms.count * 1024) { body in
             body.member(
                 "rooms",
                 array: { rooms in
-                    for room in page.rooms {
-                        rooms.object { entry in
-                            room.appearance.write(to: &entry)
-                            entry.member("children_state", array: { children in for child in room.children { children.raw(child) } })
-                        }
-                    }
+                    for room in page.rooms { rooms.object { write(room, to: &$0) } }
                 })
             if let next = page.nextBatch { body.member("next_batch", next) }
         }
+    }
+
+    private static func write(_ room: SpaceHierarchyService.Entry, to entry: inout JSONWriter) {
+        switch room {
+        case .local(let room): room.appearance.write(to: &entry)
+        case .remote(let room, _): room.write(to: &entry)
+        }
+        entry.member("children_state", array: { list in for child in room.children { list.raw(child) } })
     }
 
     private static func mutualRooms(_ context: APIContext) async throws -> APIResponse {

@@ -56,6 +56,15 @@ package enum MembershipStore {
         ) { EventNID($0.int(0)) }
     }
 
+    /// A local user's membership in a room, be this server in it or not.
+    package static func membership(of user: UserID, in room: RoomID, on connection: any SQLConnection) throws -> Membership? {
+        try connection.first(
+            """
+            SELECT m.membership FROM memberships m JOIN rooms r ON r.room_nid = m.room_nid WHERE m.user_id = $1 AND r.room_id = $2
+            """, [.text(user.string), .text(room.string)]
+        ) { Membership(rawValue: $0.text(0)) } ?? nil
+    }
+
     /// The local users with this membership in a room.
     package static func users(in room: RoomNID, membership: Membership, on connection: any SQLConnection) throws -> [UserID] {
         try connection.rows(

@@ -60,11 +60,14 @@ extension RoomHistory {
 
     /// How many events one request looks at, at most, in search of one that the viewer may see.
     private static let timeScanLimit = 1000
+    /// How often one request has more of the past fetched, to come to the time.
+    private static let timeFetchLimit = 10
 
     /// The event that is nearest to a time, at it or in that direction from it.
     ///
     /// - Throws: `M_NOT_FOUND` when there is none that the viewer may see.
     package func event(nearest time: Timestamp, _ direction: Direction, in view: RoomView) async throws -> TimelineEvent {
+        try await fetchPast(of: view.snapshot, back: time)
         var sight = Sight(view)
         let isBackwards = direction == .backwards
         var cursor = EventTimeStore.Cursor(timestamp: time, event: EventNID(isBackwards ? .max : .min))
@@ -80,5 +83,16 @@ extension RoomHistory {
             cursor = EventTimeStore.Cursor(timestamp: last.timestamp, event: last.nid)
         }
         throw MatrixError.notFound("Unable to find event from \(time.milliseconds) in direction \(direction)")
+    }
+    /// Where all that is known of the room happened after a time, other servers may know what was before.
+    private func fetchPast(of room: RoomSnapshot, back time: Timestamp) async throws {
+        let end = EventTimeStore.Cursor(timestamp: time, event: EventNID(.max))
+        for _ in 0..<RoomHistory.timeFetchLimit {
+            let isKnown = try await events.database.read { connection in
+                try !EventTimeStore.events(of: room.nid, from: end, isBackwards: true, limit: 1, on: connection).isEmpty
+            }
+            if isKnown { return }
+            guard let past, let room = try await rooms.room(room.roomID), try await past.extend(room) else { return }
+        }
     }
 }

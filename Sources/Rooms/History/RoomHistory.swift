@@ -7,7 +7,7 @@ import Persistence
 package struct RoomHistory: Sendable {
     let rooms: RoomRegistry
     let events: EventReader
-    private let past: (any RoomPast)?
+    let past: (any RoomPast)?
 
     /// - Parameter past: where more of a room's past is to be had; nil: nowhere.
     package init(rooms: RoomRegistry, events: EventReader, past: (any RoomPast)? = nil) {

@@ -109,7 +109,8 @@ struct RemoteUserKeysTests {
     func crossSigning() throws {
         let (own, other) = (CrossSigningIdentity(user), CrossSigningIdentity(user))
         func usages(_ master: JSONObject?, _ selfSigning: JSONObject, known: CrossSigningKey? = nil) throws -> [CrossSigningUsage] {
-            RemoteCrossSigningKeys(of: user, master: try master?.parsed, selfSigning: try selfSigning.parsed, known: known).rows.map(\.usage)
+            RemoteCrossSigningKeys(of: user, master: try master?.parsed, selfSigning: try selfSigning.parsed, known: known).rows.map(
+                \.usage)
         }
         #expect(try usages(own.key(.master), own.key(.selfSigning)) == [.master, .selfSigning])
         #expect(try usages(own.key(.master), other.key(.selfSigning)) == [.master])

@@ -92,7 +92,8 @@ struct IncomingEDUTests {
 
     // MARK: Receipts
 
-    private func receipt(_ user: UserID, at event: EventID, in room: RoomID, type: String = "m.read", data: String = #"{"ts":7}"#) -> String {
+    private func receipt(_ user: UserID, at event: EventID, in room: RoomID, type: String = "m.read", data: String = #"{"ts":7}"#) -> String
+    {
         #"{"\#(room)":{"\#(type)":{"\#(user)":{"event_ids":["\#(event)"],"data":\#(data)}}}}"#
     }
 
@@ -119,7 +120,8 @@ struct IncomingEDUTests {
             try await tell("m.receipt", receipt(rita, at: first, in: room), to: receiver)
             #expect(try await receipts(server, room) == ["\(rita) \(first) 7 "])
             let since = try await server.sync(alice).next
-            try await tell("m.receipt", receipt(rita, at: second, in: room, data: #"{"ts":99999999999999,"thread_id":"main"}"#), to: receiver)
+            try await tell(
+                "m.receipt", receipt(rita, at: second, in: room, data: #"{"ts":99999999999999,"thread_id":"main"}"#), to: receiver)
             try await tell("m.receipt", receipt(rita, at: second, in: room), to: receiver)
             try await tell("m.receipt", receipt(rita, at: first, in: room), to: receiver)
             let told = try await server.sync(alice, since: since).joined(room)?["ephemeral"]?["events"]?[0]?["content"]
@@ -137,7 +139,8 @@ struct IncomingEDUTests {
             let elsewhere = try await server.rooms.room(by: bob)
             let strange = try await server.rooms.say("2", in: elsewhere, by: bob)
             for refused in [
-                receipt(bob, at: event, in: room), receipt(remo, at: event, in: room), receipt(rita, at: event, in: room, type: "m.read.private"),
+                receipt(bob, at: event, in: room), receipt(remo, at: event, in: room),
+                receipt(rita, at: event, in: room, type: "m.read.private"),
                 receipt(rita, at: strange, in: room), receipt(rita, at: strange, in: elsewhere),
                 receipt(rita, at: EventID(trusted: "$unknown"), in: room), receipt(rita, at: event, in: room, data: #"{"thread_id":"$x"}"#),
                 "{\"\(room)\":5}", "{\"\(room)\":{\"m.read\":{\"\(rita)\":{\"event_ids\":\"\(event)\"}}}}", "{\"x\":{}}",
@@ -209,7 +212,8 @@ struct IncomingEDUTests {
         try await withRoom { server, receiver, _ in
             for device in ["A1", "A2"] { try await server.rooms.addDevice(device, of: alice) }
             try await server.rooms.addDevice("B", of: bob)
-            let content = message("1", #"{"\#(alice)":{"A1":{"n":1},"A9":{"n":2}},"\#(bob)":{"*":{"n":3}},"\#(remo)":{"*":{"n":4}},"x":{"*":{}}}"#)
+            let content = message(
+                "1", #"{"\#(alice)":{"A1":{"n":1},"A9":{"n":2}},"\#(bob)":{"*":{"n":3}},"\#(remo)":{"*":{"n":4}},"x":{"*":{}}}"#)
             try await tell("m.direct_to_device", content, to: receiver)
             try await tell("m.direct_to_device", content, to: receiver)
             try await tell("m.direct_to_device", content, to: self.receiver(server))
@@ -255,7 +259,8 @@ struct IncomingEDUTests {
             try await tell("m.of.nobody", "{}", to: receiver)
             #expect(server.rooms.journal.position == start)
             #expect(try await server.rooms.database.read { try RemoteDeviceStore.lists(of: [rita], on: $0) }.isEmpty)
-            for malformed in ["{}", #"{"edu_type":5,"content":{}}"#, #"{"edu_type":"m.typing","content":[]}"#, #"{"edu_type":"m.typing"}"#] {
+            for malformed in ["{}", #"{"edu_type":5,"content":{}}"#, #"{"edu_type":"m.typing","content":[]}"#, #"{"edu_type":"m.typing"}"#]
+            {
                 #expect(try EDU(json(malformed)) == nil)
             }
         }

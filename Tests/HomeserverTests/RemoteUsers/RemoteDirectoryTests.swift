@@ -178,7 +178,9 @@ struct RemoteDirectoryTests {
         }
     }
 
-    @Test("a list that does not come is told as that", arguments: [Result<String, FederationFailure>.success("{}"), .failure(.malformed("x"))])
+    @Test(
+        "a list that does not come is told as that",
+        arguments: [Result<String, FederationFailure>.success("{}"), .failure(.malformed("x"))])
     func noList(answer: Result<String, FederationFailure>) async throws {
         let directory = RemoteRoomDirectory(source: Source(answer), isEnabled: true)
         #expect(try await errorCode { _ = try await directory.page(PublicRoomsQuery(), of: server) } == "M_UNKNOWN")

@@ -29,7 +29,7 @@ struct SpaceTests {
         try await server.setState("m.space.child", key: child.string, content, in: space, by: alice)
     }
 
-    private func rooms(_ page: SpaceHierarchyService.Page) -> [RoomID] { page.rooms.map { $0.appearance.snapshot.roomID } }
+    private func rooms(_ page: SpaceHierarchyService.Page) -> [RoomID] { page.rooms.map(\.room) }
 
     @Test("children come in their order, depth first, each once, and closed rooms are left out", arguments: DatabaseKind.allCases)
     func order(kind: DatabaseKind) async throws {

@@ -246,6 +246,32 @@ struct RoomHistoryTests {
         }
     }
 
+    /// Others who always have more, and never anything that helps.
+    private actor EndlessPast: RoomPast {
+        private(set) var count = 0
+        func extend(_ room: Room) async throws -> Bool {
+            count += 1
+            return true
+        }
+    }
+
+    @Test("for a time before all that is known others are asked for more, a few times", arguments: DatabaseKind.allCases)
+    func timesInThePast(kind: DatabaseKind) async throws {
+        try await withDatabase(kind) { database in
+            let fixture = try await RoomsFixture(database)
+            let room = try await fixture.room()
+            let id = try await fixture.say("1", in: room)
+            let past = EndlessPast()
+            let history = RoomHistory(rooms: fixture.rooms, events: fixture.events, past: past)
+            let view = try await fixture.view(room)
+            let time = try #require(try await fixture.events.event(id)?.timestamp)
+            #expect(try await history.event(nearest: time, .backwards, in: view).id == id)
+            #expect(await past.count == 0)
+            #expect(try await history.event(nearest: Timestamp(milliseconds: 0), .forwards, in: view).type == "m.room.create")
+            #expect(await past.count == 10)
+        }
+    }
+
     @Test("a page with lazily loaded members has those of its senders, as they were", arguments: DatabaseKind.allCases)
     func senders(kind: DatabaseKind) async throws {
         try await withDatabase(kind) { database in
