@@ -58,7 +58,9 @@ package struct ServerConfiguration: Sendable {
     package var bcryptRounds = 12
     /// `password_config.pepper`: appended to a password before it is hashed.
     package var passwordPepper = ""
+    /// `password_config.enabled`: whether a password logs in, and whether it proves who somebody is that is logged in.
     package var passwordLoginEnabled = true
+    package var passwordReauthenticationEnabled = true
     /// `password_config.policy`.
     package var passwordPolicy = PasswordPolicy()
     /// How long an access token without refresh is valid; nil: until logout.
@@ -66,9 +68,23 @@ package struct ServerConfiguration: Sendable {
     package var refreshableAccessTokenLifetime: Duration = .seconds(300)
     package var refreshTokenLifetime: Duration?
     package var nonrefreshableAccessTokenLifetime: Duration?
-    package var autoJoinRooms: [RoomAlias] = []
-    package var autocreateAutoJoinRooms = true
-    package var autoJoinRoomsForGuests = true
+    package var autoJoin = AutoJoinOptions()
+    package var registration = RegistrationOptions()
+    package var captcha = CaptchaOptions()
+    /// `user_consent`; nil: there are no terms.
+    package var consent: ConsentOptions?
+    /// `email`; nil: this server sends no mail.
+    package var email: EmailConfiguration?
+    /// `templates.custom_template_directory`: templates of pages and mails that go before the built-in ones.
+    package var customTemplateDirectory: String?
+    /// `ui_auth.session_timeout`: for how long somebody who has proven who they are need not do so again.
+    package var interactiveAuthTimeout = Duration.zero
+    package var accountValidity = AccountValidityOptions()
+    package var usage = UsageOptions()
+    /// `user_ips_max_age`: how long it is kept from which addresses a device was used; nil: for ever.
+    package var userIPsMaxAge: Duration? = .seconds(28 * 86_400)
+    /// `delete_stale_devices_after`: devices that nobody uses for so long go; nil: none does.
+    package var staleDeviceAge: Duration?
 
     // MARK: Rooms
 

@@ -42,15 +42,58 @@ enum ConfigurationChecks {
                     at: location(of: "federation_verify_certificates"), option: "trusted_key_servers",
                     "as certificates are not verified, \(server.name) needs verify_keys (or accept_keys_insecurely: true)"))
         }
-        if configuration.enableRegistration, !configuration.enableRegistrationWithoutVerification,
-            !entries.contains(where: {
-                ["registrations_require_3pid", "registration_requires_token", "enable_registration_captcha"].contains($0.key)
-            })
-        {
+        for (option, message) in accountProblems(configuration) {
             problems.append(
-                ConfigurationProblem(
-                    at: location(of: "enable_registration"), option: "enable_registration",
-                    "anyone could register without a check; if that is meant, set enable_registration_without_verification: true"))
+                ConfigurationProblem(at: location(of: String(option.prefix { $0 != "." })), option: option, message))
         }
+    }
+
+    /// What is wrong with how accounts are made, proven and ended: by option.
+    private static func accountProblems(_ configuration: ServerConfiguration) -> [(option: String, message: String)] {
+        let registration = configuration.registration
+        let isVerified = registration.requiresToken || configuration.captcha.isRequired || !registration.requiredMedia.isEmpty
+        let asksForConsent = configuration.consent?.blockingError != nil
+        let isInviting = configuration.autoJoin.preset != .publicChat && configuration.autoJoin.makesRooms
+        let rules: [(isBroken: Bool, option: String, message: String)] = [
+            (
+                configuration.enableRegistration && !configuration.enableRegistrationWithoutVerification && !isVerified,
+                "enable_registration",
+                "anyone could register without a check; if that is meant, set enable_registration_without_verification: true"
+            ),
+            (
+                registration.requiredMedia.contains(.email) && configuration.email == nil,
+                "registrations_require_3pid", "requires an e-mail address, which cannot be verified without the section email"
+            ),
+            (
+                registration.requiredMedia.contains(.msisdn) && !registration.excludesPhoneNumbers,
+                "registrations_require_3pid", "requires a phone number, which this server cannot verify"
+            ),
+            (
+                configuration.captcha.isRequired && (configuration.captcha.privateKey ?? "").isEmpty,
+                "enable_registration_captcha", "needs recaptcha_public_key and recaptcha_private_key"
+            ),
+            (
+                asksForConsent && (configuration.formSecret ?? "").isEmpty,
+                "user_consent.block_events_error", "needs form_secret: links to the terms are signed with it"
+            ),
+            (
+                configuration.consent == nil
+                    && configuration.listeners.contains { $0.resources.contains(.consent) },
+                "listeners", "the resource consent needs the section user_consent"
+            ),
+            (
+                configuration.accountValidity.isEnabled && configuration.accountValidity.period <= .zero,
+                "account_validity.period", "is required: found nothing, expected for how long an account is valid"
+            ),
+            (
+                configuration.usage.limitsMonthlyUsers && configuration.usage.monthlyUserLimit == 0,
+                "limit_usage_by_mau", "needs max_mau_value; without it nobody may use the server"
+            ),
+            (
+                !configuration.autoJoin.rooms.isEmpty && isInviting && configuration.autoJoin.inviter == nil,
+                "autocreate_auto_join_room_preset", "needs auto_join_mxid_localpart: somebody has to invite to rooms that are not public"
+            ),
+        ]
+        return rules.filter(\.isBroken).map { ($0.option, $0.message) }
     }
 }

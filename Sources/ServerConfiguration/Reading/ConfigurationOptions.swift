@@ -14,8 +14,8 @@ package enum ConfigurationOptions {
     }()
 
     static let built: [ConfigurationOption] =
-        server + PresenceOptions.all + tls + storage + rateLimits + accounts + sessions + keys + rooms + directories + calls + discovery
-        + OutboundOptions.all + FederationOptions.all + FeatureOptions.all + operation
+        server + PresenceOptions.all + tls + storage + rateLimits + accounts + registration + usage + sessions + keys + rooms + directories
+        + calls + discovery + [EmailOptions.option] + OutboundOptions.all + FederationOptions.all + FeatureOptions.all + operation
 
     private static let server: [ConfigurationOption] = [
         .custom("server_name") { _, _, _ in },  // read first: much depends on it
@@ -130,7 +130,7 @@ package enum ConfigurationOptions {
                 guard let list = node.list else { return reading.fail(node, option, expected: "a list of room aliases") }
                 for (index, element) in list.enumerated() {
                     do {
-                        reading.configuration.autoJoinRooms.append(try RoomAlias(parsing: element.textValue ?? ""))
+                        reading.configuration.autoJoin.rooms.append(try RoomAlias(parsing: element.textValue ?? ""))
                     } catch {
                         reading.fail(
                             element, "\(option)[\(index)]",
@@ -138,15 +138,27 @@ package enum ConfigurationOptions {
                     }
                 }
             },
-            .bool("autocreate_auto_join_rooms", \.autocreateAutoJoinRooms),
-            .bool("auto_join_rooms_for_guests", \.autoJoinRoomsForGuests),
+            .bool("autocreate_auto_join_rooms", \.autoJoin.makesRooms),
+            .bool("autocreate_auto_join_rooms_federated", \.autoJoin.makesFederatedRooms),
+            .custom("autocreate_auto_join_room_preset") { node, option, reading in
+                guard let preset = node.textValue.flatMap({ AutoJoinOptions.Preset(rawValue: $0) }) else {
+                    return reading.fail(node, option, expected: "public_chat, private_chat or trusted_private_chat")
+                }
+                reading.configuration.autoJoin.preset = preset
+            },
+            .string("auto_join_mxid_localpart", \.autoJoin.inviter),
+            .bool("auto_join_rooms_for_guests", \.autoJoin.includesGuests),
             .section(
                 "password_config",
                 [
                     .custom("enabled") { node, option, reading in
                         switch node.value {
-                        case .bool(let enabled): reading.configuration.passwordLoginEnabled = enabled
-                        case .string("only_for_reauth"): reading.configuration.passwordLoginEnabled = false
+                        case .bool(let enabled):
+                            reading.configuration.passwordLoginEnabled = enabled
+                            reading.configuration.passwordReauthenticationEnabled = enabled
+                        case .string("only_for_reauth"):
+                            reading.configuration.passwordLoginEnabled = false
+                            reading.configuration.passwordReauthenticationEnabled = true
                         default: reading.fail(node, option, expected: "true, false or only_for_reauth")
                         }
                     },

@@ -14,18 +14,16 @@ enum KnownOptions {
             [
                 "user_agent_suffix", "include_profile_data_on_invite",
                 "manhole", "manhole_settings", "http_proxy", "https_proxy",
-                "no_proxy_hosts", "matrix_authentication_service", "dummy_events_threshold", "delete_stale_devices_after", "email",
+                "no_proxy_hosts", "matrix_authentication_service", "dummy_events_threshold",
                 "user_types",
             ]
         ),
         (
             "Homeserver blocking",
             [
-                "admin_contact", "hs_disabled", "hs_disabled_message", "limit_usage_by_mau", "max_mau_value", "mau_trial_days",
-                "mau_appservice_trial_days", "mau_limit_alerting", "mau_stats_only", "mau_limit_reserved_threepids", "server_context",
+                "mau_appservice_trial_days", "mau_limit_alerting", "server_context",
                 "limit_remote_rooms", "allow_per_room_profiles", "max_avatar_size", "allowed_avatar_mimetypes",
-                "redaction_retention_period", "forgotten_room_retention_period", "user_ips_max_age", "request_token_inhibit_3pid_errors",
-                "next_link_domain_whitelist", "templates", "retention",
+                "redaction_retention_period", "forgotten_room_retention_period", "retention",
             ]
         ),
         (
@@ -58,25 +56,15 @@ enum KnownOptions {
             ]
         ),
         (
-            "Captcha",
-            [
-                "recaptcha_public_key", "recaptcha_public_key_path", "recaptcha_private_key", "recaptcha_private_key_path",
-                "enable_registration_captcha", "recaptcha_siteverify_api",
-            ]
-        ),
-        (
             "Registration",
             [
-                "registrations_require_3pid", "disable_msisdn_registration", "allowed_local_3pids",
-                "registration_requires_token", "account_threepid_delegates", "enable_3pid_changes",
-                "autocreate_auto_join_rooms_federated", "autocreate_auto_join_room_preset", "auto_join_mxid_localpart",
-                "allow_underscore_prefixed_registration",
+                "account_threepid_delegates"
             ]
         ),
         (
             "User session management",
             [
-                "ui_auth", "login_via_existing_session",
+                "login_via_existing_session"
             ]
         ),
         (
@@ -113,7 +101,7 @@ enum KnownOptions {
         (
             "Rooms",
             [
-                "user_consent", "stats", "server_notices", "default_power_level_content_override",
+                "stats", "server_notices", "default_power_level_content_override",
             ]
         ),
         (
@@ -157,9 +145,8 @@ enum KnownOptions {
                 "federation_rc_sleep_limit", "federation_rc_sleep_delay", "federation_rc_reject_limit", "federation_rc_concurrent",
                 "enable_ephemeral_messages", "disable_registration", "password_providers", "spam_checker",
                 "third_party_event_rules", "uploads_path", "enable_group_creation", "metrics_port", "metrics_bind_host", "bind_port",
-                "unsecure_port", "bind_host", "no_tls", "account_validity", "tls_fingerprints", "acme", "perspectives",
+                "unsecure_port", "bind_host", "no_tls", "tls_fingerprints", "acme", "perspectives",
                 "worker_log_file", "saml2_enabled", "cas_enabled", "jwt_enabled", "trust_identity_server_for_password_resets",
-                "enable_registration_token_3pid_bypass",
             ]
         ),
     ]

@@ -1,0 +1,42 @@
+// The options about how many may use the server, and how long accounts and their traces last.
+
+extension ConfigurationOptions {
+    static let usage: [ConfigurationOption] = [
+        .string("admin_contact", \.usage.adminContact),
+        .bool("hs_disabled", \.usage.isServerDisabled),
+        .string("hs_disabled_message", \.usage.disabledMessage),
+        .bool("limit_usage_by_mau", \.usage.limitsMonthlyUsers),
+        .int("max_mau_value", \.usage.monthlyUserLimit),
+        .bool("mau_stats_only", \.usage.countsMonthlyUsers),
+        .int("mau_trial_days", \.usage.trialDays, in: 0...36_500),
+        .custom("mau_limit_reserved_threepids") { node, option, reading in
+            guard let list = node.list else { return reading.fail(node, option, expected: "a list of mappings with medium and address") }
+            for (index, element) in list.enumerated() {
+                guard let medium = element["medium"]?.textValue, let address = element["address"]?.textValue else {
+                    reading.fail(element, "\(option)[\(index)]", expected: "a mapping with medium and address")
+                    continue
+                }
+                reading.configuration.usage.reservedThirdPartyIDs.append(.init(medium: medium, address: address))
+            }
+        },
+        .custom("user_ips_max_age") { node, option, reading in
+            guard let age = Units.duration(node), age > .zero else {
+                return reading.fail(node, option, expected: ConfigurationOption.durationInWords)
+            }
+            reading.configuration.userIPsMaxAge = age
+        },
+        .custom("delete_stale_devices_after") { node, option, reading in
+            guard let age = Units.duration(node) else { return reading.fail(node, option, expected: ConfigurationOption.durationInWords) }
+            reading.configuration.staleDeviceAge = age > .zero ? age : nil
+        },
+        .section(
+            "account_validity",
+            [
+                .bool("enabled", \.accountValidity.isEnabled),
+                .duration("period", \.accountValidity.period),
+                .notBuilt("renew_at"), .notBuilt("renew_email_subject"), .notBuilt("template_dir"),
+                .notBuilt("account_renewed_html_path"), .notBuilt("invalid_token_html_path"),
+            ]),
+        .section("ui_auth", [.duration("session_timeout", \.interactiveAuthTimeout)]),
+    ]
+}
