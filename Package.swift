@@ -31,7 +31,7 @@ let package = Package(
         // C: the system's libraries, and the few lines that Swift cannot import by itself.
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
-        .target(name: "CShims", linkerSettings: [.linkedLibrary("crypt"), .linkedLibrary("resolv")]),
+        .target(name: "CShims", linkerSettings: [.linkedLibrary("crypt"), .linkedLibrary("curl"), .linkedLibrary("resolv")]),
 
         .target(
             name: "MatrixCore",

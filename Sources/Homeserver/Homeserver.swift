@@ -47,11 +47,25 @@ package final class Homeserver: Sendable {
     package let passwords: PasswordHasher
     package let accounts: AccountService
     package let sessions: SessionService
+    package let templates: TemplateLibrary
     package let interactiveAuthentication: InteractiveAuthentication
+    package let reauthentication: Reauthentication
     package let login: LoginService
     package let passwordChange: PasswordChange
     package let deactivation: AccountDeactivation
     package let registration: RegistrationService
+    package let registrationTokens: RegistrationTokens
+    /// nil: this server sends no mail.
+    package let mailer: AccountMailer?
+    package let emailValidation: EmailValidation?
+    package let thirdPartyRequests: ThirdPartyRequests
+    package let thirdPartyIdentifiers: ThirdPartyIdentifiers
+    /// nil: there are no terms.
+    package let consent: ConsentService?
+    package let usage: UsageLimits
+    package let gate: AccountGate
+    package let moderation: AccountModeration
+    package let accountUpkeep: AccountUpkeep
     package let sharedSecretRegistration: SharedSecretRegistration
     package let profiles: ProfileService
     package let accountData: AccountDataService
@@ -59,6 +73,7 @@ package final class Homeserver: Sendable {
     package let filters: FilterService
     package let pushRules: PushRuleService
     package let rateLimits: RateLimiter
+    package let rateLimitOverrides: RateLimitOverrides
 
     // Devices
     package let devices: DeviceService
@@ -95,10 +110,11 @@ package final class Homeserver: Sendable {
     package let remoteUpkeep: RemoteUpkeep
 
     /// - Parameter groundwork: what stands below the services: the database and the rooms.
+    /// - Throws: `TemplateError` for templates of the operator's that cannot be used.
     package init(
         configuration: ServerConfiguration, groundwork: Groundwork, publishedKeys: PublishedKeys, federation: FederationServices,
         federatedRooms: FederatedRooms, logger: Logger
-    ) {
+    ) throws(TemplateError) {
         self.configuration = configuration
         self.logger = logger
         self.publishedKeys = publishedKeys
@@ -147,24 +163,57 @@ package final class Homeserver: Sendable {
         let deviceObservers: [any DeviceObserver] = [deviceLists, keys, crossSigning, toDevice, slidingConnections]
 
         rateLimits = RateLimiter(configuration.rateLimits)
+        rateLimitOverrides = RateLimitOverrides(database: database, limiter: rateLimits)
+        usage = UsageLimits(configuration.usage, database: database, logger: logger)
+        templates = try TemplateLibrary(
+            directories: [configuration.customTemplateDirectory, configuration.email?.templateDirectory].compactMap { $0 },
+            values: ["server_name": .string(serverName.string), "app_name": .string(configuration.email?.appName ?? "Matrix")])
         passwords = PasswordHasher(rounds: configuration.bcryptRounds, pepper: configuration.passwordPepper)
         accounts = AccountService(database: database, serverName: serverName)
         sessions = SessionService(
-            database: database, journal: journal, lifetimes: SessionLifetimes(configuration), observers: deviceObservers)
-        interactiveAuthentication = InteractiveAuthentication()
+            database: database, journal: journal, lifetimes: SessionLifetimes(configuration), observers: deviceObservers,
+            usage: usage)
         login = LoginService(
-            accounts: accounts, passwords: passwords, rateLimits: rateLimits, isEnabled: configuration.passwordLoginEnabled)
+            accounts: accounts, passwords: passwords, rateLimits: rateLimits, isEnabled: configuration.passwordLoginEnabled,
+            isReauthenticationEnabled: configuration.passwordReauthenticationEnabled)
+        registrationTokens = RegistrationTokens(database: database)
+        mailer = Self.mailer(configuration, templates: templates, logger: logger)
+        emailValidation = Self.emailValidation(configuration, database: database, mailer: mailer)
+        interactiveAuthentication = InteractiveAuthentication(
+            database: database,
+            stages: Self.stages(
+                configuration, login: login, tokens: registrationTokens, validation: emailValidation, rateLimits: rateLimits, logger: logger
+            ))
+        reauthentication = Reauthentication(
+            database: database, interactive: interactiveAuthentication, login: login, timeout: configuration.interactiveAuthTimeout)
+        thirdPartyRequests = ThirdPartyRequests(
+            database: database, validation: emailValidation, rateLimits: rateLimits, options: configuration.registration,
+            isRegistrationEnabled: configuration.enableRegistration)
+        thirdPartyIdentifiers = ThirdPartyIdentifiers(
+            database: database, validation: emailValidation,
+            identityServers: IdentityAssociations(
+                http: OutboundHTTP(configuration.outbound), serverName: serverName, signingKey: rooms.environment.signingKey,
+                logger: logger), logger: logger)
+        let autoJoin = AutoJoin(
+            configuration, database: database, creation: roomCreation, membership: membership, logger: logger)
+        consent = try ConsentService(configuration, database: database, sessions: sessions, autoJoin: autoJoin)
+        gate = AccountGate(usage: usage, consent: consent)
+        moderation = AccountModeration(
+            database: database, sessions: sessions, serverName: serverName,
+            validity: configuration.accountValidity.isEnabled ? configuration.accountValidity.period : nil)
+        accountUpkeep = AccountUpkeep(
+            configuration, database: database, interactive: interactiveAuthentication, validation: emailValidation, sessions: sessions,
+            usage: usage, logger: logger)
         passwordChange = PasswordChange(
             database: database, passwords: passwords, sessions: sessions, policy: configuration.passwordPolicy)
-        deactivation = AccountDeactivation(database: database, sessions: sessions, membership: membership, logger: logger)
+        deactivation = AccountDeactivation(
+            database: database, sessions: sessions, membership: membership, thirdPartyIdentifiers: thirdPartyIdentifiers, logger: logger)
         profiles = ProfileService(
             database: database, membership: membership, serverName: serverName, mayChange: ProfileField.mayChange(configuration),
             remote: RemoteProfiles(source: federation.client))
         registration = RegistrationService(
-            accounts: accounts, passwords: passwords, rateLimits: rateLimits, interactive: interactiveAuthentication,
-            policy: RegistrationPolicy(configuration),
-            autoJoin: AutoJoin(
-                configuration, database: database, creation: roomCreation, membership: membership, logger: logger))
+            database: database, accounts: accounts, passwords: passwords, rateLimits: rateLimits, interactive: interactiveAuthentication,
+            policy: RegistrationPolicy(configuration), usage: usage, autoJoin: autoJoin)
         sharedSecretRegistration = SharedSecretRegistration(secret: configuration.registrationSharedSecret)
         pushRules = PushRuleService(database: database, journal: journal)
         accountData = AccountDataService(database: database, journal: journal, pushRules: pushRules)

@@ -51,10 +51,13 @@ struct Wiring {
                 rooms: rooms, directory: directory, remote: federatedRooms, blocksNonAdminInvites: configuration.blockNonAdminInvites),
             roomCreation: RoomCreation(rooms: rooms, directory: directory, policy: Self.creationPolicy(configuration)),
             directory: directory)
-        homeserver = Homeserver(
+        homeserver = try Homeserver(
             configuration: configuration, groundwork: groundwork, publishedKeys: publishedKeys, federation: federation,
             federatedRooms: federatedRooms, logger: logger)
         try await homeserver.presence.restore()
+        try await homeserver.rateLimitOverrides.restore()
+        try await homeserver.usage.restore()
+        try await homeserver.moderation.setMissingExpirations()
     }
 
     /// What runs beside the listeners, in the order of its start; it stops in the reverse order.
@@ -71,13 +74,14 @@ struct Wiring {
             homeserver.unread,
             homeserver.presence,
             homeserver.deactivation,
+            homeserver.accountUpkeep,
             homeserver.guestRemoval,
             homeserver.delayedEvents,
             homeserver.delayedStateCancellation,
             homeserver.slidingConnections,
             homeserver.federationSender,
             homeserver.sync,
-        ] + (homeserver.configuration.enableSearch ? [homeserver.searchReader] : [])
+        ] + (homeserver.configuration.enableSearch ? [homeserver.searchReader] : []) + (homeserver.mailer.map { [$0] } ?? [])
     }
 
     /// The operator's rules about names of rooms and the room directory.

@@ -53,10 +53,10 @@ def drop_database(name):
 class Homeserver:
     """One Martlet on 127.0.0.1, on SQLite or PostgreSQL, in a folder of its own."""
 
-    def __init__(self, folder, database, name="test.example", **overrides):
+    def __init__(self, folder, database, name="test.example", port=None, **overrides):
         self.folder, self.kind = Path(folder), database
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
+        self.port = port or free_port()
         self.name = name
         self.base = f"http://127.0.0.1:{self.port}"
         self.secret = secrets.token_hex(16)

@@ -135,3 +135,19 @@ async def test_the_password_policy(database, tmp_path):
         await carol.close()
     finally:
         await server.destroy()
+
+
+async def test_profiles_of_strangers(configured):
+    server = await configured(require_auth_for_profile_requests=True, limit_profile_requests_to_users_who_share_rooms=True)
+    alice, bob = await server.register("alice"), await server.register("bob")
+    path = f"{V3}/profile/{alice.user}"
+    await alice.put(path + "/m.tz", {"m.tz": "Europe/London"})
+    assert (await alice.get(path))["m.tz"] == "Europe/London"
+    assert (await refused(Client(server).get(path))).errcode == "M_MISSING_TOKEN"
+    for each in (path, path + "/m.tz"):
+        assert (await refused(bob.get(each))).errcode == "M_FORBIDDEN"
+    await bob.join(await alice.create_room(preset="public_chat"))
+    assert (await bob.get(path))["displayname"] == "alice"
+    assert (await refused(alice.put(path + "/m.tz", {"m.tz": "not a zone"}))).errcode == "M_INVALID_PARAM"
+    for client in (alice, bob):
+        await client.close()

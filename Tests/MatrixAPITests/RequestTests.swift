@@ -67,6 +67,8 @@ import Testing
                 "/a?loginToken=x&client_secret=y&sid=z&token=t",
                 "/a?loginToken=<redacted>&client_secret=<redacted>&sid=<redacted>&token=<redacted>"
             ),
+            ("/_synapse/admin/v1/registration_tokens/abcd", "/_synapse/admin/v1/registration_tokens/<redacted>"),
+            ("/_matrix/consent?u=alice&h=0123", "/_matrix/consent?u=alice&h=<redacted>"),
             ("/a?access_token=a?b", "/a?access_token=<redacted>"), ("/a", "/a"), ("/a?flag", "/a?flag"), ("/a\u{1B}[31m\n", "/a?[31m?"),
         ])
     func redaction(target: String, expected: String) {

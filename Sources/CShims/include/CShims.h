@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "martlet_dns.h"
+#include "martlet_mail.h"
 
 /* Longest result of martlet_crypt, with its terminating NUL. */
 #define MARTLET_CRYPT_OUTPUT_SIZE 384

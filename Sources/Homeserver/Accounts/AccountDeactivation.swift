@@ -12,11 +12,16 @@ package struct AccountDeactivation: Service {
     private let database: any Database
     private let sessions: SessionService
     private let membership: RoomMembership
+    private let thirdPartyIdentifiers: ThirdPartyIdentifiers
     private let logger: Logger
     private let wakeUps: AsyncStream<Void>
     private let wakeUp: AsyncStream<Void>.Continuation
 
-    package init(database: any Database, sessions: SessionService, membership: RoomMembership, logger: Logger) {
+    package init(
+        database: any Database, sessions: SessionService, membership: RoomMembership, thirdPartyIdentifiers: ThirdPartyIdentifiers,
+        logger: Logger
+    ) {
+        self.thirdPartyIdentifiers = thirdPartyIdentifiers
         self.database = database
         self.sessions = sessions
         self.membership = membership
@@ -26,15 +31,21 @@ package struct AccountDeactivation: Service {
 
     /// Ends the account of `user`.
     ///
-    /// - Parameter erases: hide its events from those who were not in the room with it, and remove its profile.
-    /// - Throws: `M_NOT_FOUND`.
-    package func deactivate(_ user: UserID, erases: Bool) async throws {
+    /// - Parameters:
+    ///   - erases: hide its events from those who were not in the room with it, and remove its profile.
+    ///   - identityServer: which has to forget the account's addresses; nil: those that this server has told of them.
+    /// - Returns: whether the identity servers have forgotten them.
+    /// - Throws: `M_NOT_FOUND`; `M_UNKNOWN` when an identity server fails: the account is as before then.
+    @discardableResult
+    package func deactivate(_ user: UserID, erases: Bool, identityServer: String? = nil) async throws -> Bool {
+        let isForgotten = try await thirdPartyIdentifiers.unbindAll(from: user, at: identityServer)
         let isDone = try await database.write { try AccountEndingStore.deactivate(user, erases: erases, on: $0) }
         guard isDone else { throw MatrixError.notFound("No account \(user)") }
         if erases { membership.erasedUsers.insert(user) }
         sessions.forget(user)
         try await sessions.endAll(of: user)
         wakeUp.yield()
+        return isForgotten
     }
 
     /// Lets deactivated users leave their rooms until the server stops.

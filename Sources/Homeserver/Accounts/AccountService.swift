@@ -35,27 +35,30 @@ package struct AccountService: Sendable {
         return candidates.count == 1 ? candidates.first : candidates.first { $0.user == user }
     }
 
+    /// The account that an address belongs to.
+    ///
+    /// - Parameter address: in canonical form.
+    package func account(medium: String, address: String) async throws -> AccountRow? {
+        guard !medium.utf8.contains(0), !address.utf8.contains(0) else { return nil }
+        return try await database.read { connection in
+            try ThirdPartyStore.user(medium, address, on: connection).flatMap { try AccountStore.account($0, on: connection) }
+        }
+    }
+
     /// Whether an id is taken, also by an account that differs only in the case of letters.
     package func isTaken(_ user: UserID) async throws -> Bool {
         try await database.read { try !AccountStore.accountsIgnoringCase(user, on: $0).isEmpty }
     }
 
-    /// Adds an account with its display name; false if the id is taken.
-    package func create(_ account: AccountRow, displayName: String?) async throws -> Bool {
-        try await database.write { connection in
-            guard try AccountStore.insert(account, on: connection) else { return false }
-            if let displayName {
-                try ProfileStore.set(
-                    ProfileField.displayName, to: JSONValue.string(displayName).canonicalBytes, of: account.user, on: connection)
-            }
-            try UserDirectoryEntry.refresh(account.user, on: connection)
-            return true
+    /// Adds an account with its display name, in a transaction; false if the id is taken.
+    package static func insert(_ account: AccountRow, displayName: String?, on connection: any SQLConnection) throws -> Bool {
+        guard try AccountStore.insert(account, on: connection) else { return false }
+        if let displayName {
+            try ProfileStore.set(
+                ProfileField.displayName, to: JSONValue.string(displayName).canonicalBytes, of: account.user, on: connection)
         }
-    }
-
-    /// Makes a guest's account a person's; false if there is no such guest.
-    package func promoteGuest(_ user: UserID, passwordHash: String) async throws -> Bool {
-        try await database.write { try AccountStore.promoteGuest(user, passwordHash: passwordHash, on: $0) }
+        try UserDirectoryEntry.refresh(account.user, on: connection)
+        return true
     }
 
     package func setAdmin(_ isAdmin: Bool, _ user: UserID) async throws -> Bool {

@@ -11,13 +11,20 @@ package struct LoginService: Sendable {
     private let passwords: PasswordHasher
     private let rateLimits: RateLimiter
     private let isEnabled: Bool
+    private let isReauthenticationEnabled: Bool
 
-    /// - Parameter isEnabled: `password_config.enabled`.
-    package init(accounts: AccountService, passwords: PasswordHasher, rateLimits: RateLimiter, isEnabled: Bool) {
+    /// - Parameters:
+    ///   - isEnabled: whether a password logs in (`password_config.enabled`).
+    ///   - isReauthenticationEnabled: whether it proves who somebody is that is logged in; nil: as the former.
+    package init(
+        accounts: AccountService, passwords: PasswordHasher, rateLimits: RateLimiter, isEnabled: Bool,
+        isReauthenticationEnabled: Bool? = nil
+    ) {
         self.accounts = accounts
         self.passwords = passwords
         self.rateLimits = rateLimits
         self.isEnabled = isEnabled
+        self.isReauthenticationEnabled = isReauthenticationEnabled ?? isEnabled
     }
 
     /// The types that `GET /login` offers.
@@ -32,46 +39,57 @@ package struct LoginService: Sendable {
         guard let type = type.string else { throw MatrixError.invalidParam("Bad parameter: type") }
         try rateLimits.check(.loginAddress, of: ByteString(address))
         guard type == "m.login.password" else { throw MatrixError.unknown("Unknown login type \(type.prefix(64))", status: 400) }
-        let account = try await verify(submission)
+        guard isEnabled else { throw Self.disabled }
+        let account = try await verify(submission, failures: .loginFailedAttempts)
         try rateLimits.check(.loginAccount, of: ByteString(account.user.string.lowercased()))
         if account.isDeactivated { throw MatrixError.userDeactivated }
         if account.isLocked { throw MatrixError.userLocked }
         return account.user
     }
 
-    /// Checks an `m.login.password` stage, and tells whose password it is.
+    /// Checks an `m.login.password` stage, and tells whose password it is. Failures are counted apart from those of logins: who is
+    /// logged in does not lock out others.
     package func verifyStage(_ auth: JSON) async throws -> UserID {
-        try await verify(auth).user
+        guard isReauthenticationEnabled else { throw Self.disabled }
+        return try await verify(auth, failures: .reauthenticationFailures).user
+    }
+
+    /// The stages of user-interactive authentication by which a user can show who they are.
+    package func reauthenticationStages(for user: UserID) async throws -> [String] {
+        guard isReauthenticationEnabled, try await accounts.account(user)?.passwordHash != nil else { return [] }
+        return [PasswordStage.type]
     }
 
     // MARK: Steps
 
-    private func verify(_ submission: JSON) async throws -> AccountRow {
-        guard isEnabled else { throw MatrixError.unknown("Password login has been disabled.", status: 400) }
+    private func verify(_ submission: JSON, failures: RateLimitedAction) async throws -> AccountRow {
         guard let password = submission["password"]?.string else { throw MatrixError.invalidParam("Bad parameter: password") }
         switch try LoginIdentifier(submission: submission) {
         case .user(let name):
-            return try await verify(password, of: name)
+            let subject = ByteString((name.hasPrefix("@") ? name : "@\(name):\(accounts.serverName)").lowercased())
+            return try await verify(password, subject: subject, failures: failures) { try await account(named: name) }
         case .thirdParty(let medium, let address):
-            // No address is known to this server; it answers as it does for an unknown name.
-            let subject = ByteString("\(medium):\(address)")
-            try rateLimits.check(.loginFailedAttempts, of: subject, isCounted: false)
-            _ = try await passwords.verify(password, against: nil)
-            rateLimits.note(.loginFailedAttempts, of: subject)
-            throw MatrixError.forbidden(Self.refusal)
+            let address = ThirdPartyIdentifiers.canonical(medium, address)
+            return try await verify(password, subject: ByteString("\(medium):\(address)"), failures: failures) {
+                try await accounts.account(medium: medium, address: address)
+            }
         }
     }
 
-    private func verify(_ password: String, of name: String) async throws -> AccountRow {
-        let subject = ByteString((name.hasPrefix("@") ? name : "@\(name):\(accounts.serverName)").lowercased())
-        try rateLimits.check(.loginFailedAttempts, of: subject, isCounted: false)
-        let account = try await account(named: name)
+    /// - Parameter subject: what failures are counted for: the name or address that was given, whether or not there is an account.
+    private func verify(
+        _ password: String, subject: ByteString, failures: RateLimitedAction, _ find: () async throws -> AccountRow?
+    ) async throws -> AccountRow {
+        try rateLimits.check(failures, of: subject, isCounted: false)
+        let account = try await find()
         guard try await passwords.verify(password, against: account?.passwordHash), let account else {
-            rateLimits.note(.loginFailedAttempts, of: subject)
+            rateLimits.note(failures, of: subject)
             throw MatrixError.forbidden(Self.refusal)
         }
         return account
     }
+
+    private static var disabled: MatrixError { .unknown("Password login has been disabled.", status: 400) }
 
     /// The account that a login's `user` means; nil where it is none of this server's.
     private func account(named name: String) async throws -> AccountRow? {

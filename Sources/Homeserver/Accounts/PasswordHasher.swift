@@ -1,10 +1,8 @@
 // Password hashes as Synapse writes them: bcrypt (`$2b$`) over the NFKC form of the password and the pepper.
 
 import CShims
-import Dispatch
 import Glibc
 import MatrixCore
-import Synchronization
 
 /// Hashes and checks passwords on a few threads of its own: a hash takes about 0.2 s of CPU time, which would
 /// stall everything else on the threads that Swift shares.
@@ -18,8 +16,7 @@ package final class PasswordHasher: Sendable {
 
     private let rounds: Int
     private let pepper: [UInt8]
-    private let threads: [DispatchQueue]
-    private let waiting: Mutex<[Int]>
+    private let threads: BlockingThreads
 
     /// - Parameters:
     ///   - rounds: the binary logarithm of the number of iterations, 4 to 31.
@@ -28,8 +25,7 @@ package final class PasswordHasher: Sendable {
         self.rounds = min(31, max(4, rounds))
         self.pepper = Array(pepper.utf8)
         let count = max(1, min(8, sysconf(Int32(_SC_NPROCESSORS_ONLN)) / 2))
-        threads = (0..<count).map { DispatchQueue(label: "martlet.bcrypt.\($0)") }
-        waiting = Mutex(Array(repeating: 0, count: count))
+        threads = BlockingThreads(label: "martlet.bcrypt", count: count, limit: Self.waitingLimit)
     }
 
     /// Whether a password can be hashed at all: not too long, and without NUL, which would end it early.
@@ -69,24 +65,10 @@ package final class PasswordHasher: Sendable {
     // MARK: Steps
 
     private func crypt(_ password: String, setting: String) async throws(MatrixError) -> String? {
-        guard let thread = waiting.withLock({ Self.enter(&$0) }) else { throw .limitExceeded(retryAfterMs: 2000) }
         let phrase = Array(PasswordNormalization.nfkc(password).utf8) + pepper
-        let hash = await withCheckedContinuation { continuation in
-            threads[thread].async {
-                continuation.resume(returning: Self.crypt(phrase.prefix(Self.bcryptByteLimit), setting: setting))
-            }
-        }
-        waiting.withLock { $0[thread] -= 1 }
+        let hash = await threads.run { Self.crypt(phrase.prefix(Self.bcryptByteLimit), setting: setting) }
+        guard let hash else { throw .limitExceeded(retryAfterMs: 2000) }
         return hash
-    }
-
-    /// Chooses the thread with the shortest queue; nil when all are full.
-    private static func enter(_ waiting: inout [Int]) -> Int? {
-        guard let shortest = waiting.indices.min(by: { waiting[$0] < waiting[$1] }), waiting.reduce(0, +) < waitingLimit else {
-            return nil
-        }
-        waiting[shortest] += 1
-        return shortest
     }
 
     private static func crypt(_ phrase: ArraySlice<UInt8>, setting: String) -> String? {

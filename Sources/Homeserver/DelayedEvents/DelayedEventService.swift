@@ -107,6 +107,7 @@ package final class DelayedEventService: Sendable {
     /// Sends an event and forgets it. Were the server to stop in between, it would be sent again under the same transaction id, and
     /// so not twice.
     private func deliver(_ event: DelayedEventRow) async throws {
+        try await checkStanding(of: event.user)
         if event.type == "m.room.member", let target = event.stateKey {
             let user = try UserID(parsing: target.string)
             _ = try await membership.change(
@@ -118,6 +119,13 @@ package final class DelayedEventService: Sendable {
             _ = try await rooms.existing(event.room).send(draft, from: origin)
         }
         try await database.write { try DelayedEventStore.delete(event.id, on: $0) }
+    }
+
+    /// The account may have been stopped since it scheduled the event.
+    private func checkStanding(of user: UserID) async throws {
+        let account = try await database.read { try AccountStore.account(user, on: $0) }
+        if account?.isSuspended == true { throw MatrixError.userSuspended }
+        if account?.isLocked == true { throw MatrixError.userLocked }
     }
 
     /// Sends everything that is due.

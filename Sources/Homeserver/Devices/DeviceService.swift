@@ -24,6 +24,13 @@ package struct DeviceService: Sendable {
         return try await database.read { try DeviceStore.devices(of: user, on: $0) }
     }
 
+    /// From where a user's devices were used, by device; the newest use first.
+    package func addresses(of user: UserID) async throws -> [(device: DeviceID, addresses: [UserAddressRow])] {
+        await sessions.activity.write()
+        let rows = try await database.read { try UserAddressStore.addresses(of: user, on: $0) }
+        return Dictionary(grouping: rows, by: \.device).sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
     /// - Throws: `M_NOT_FOUND`.
     package func device(_ device: DeviceID, of user: UserID) async throws -> DeviceRow {
         await sessions.activity.write()

@@ -34,48 +34,64 @@ package struct InteractiveAuthSession: Sendable {
 
     package let id: String
     package let operation: Operation
-    package let flows: [Flow]
-    /// The body of the request that opened the session or of a later one, without `auth` and passwords.
+    /// The body of the request that opened the session or of a later one, without `auth` and secrets.
     package private(set) var parameters: JSONObject
     /// The stages done, in the order in which they were.
     package private(set) var completed: [String] = []
+    private var results: [String: StageResult] = [:]
     /// A password hash made from an earlier request of the session: later ones need not repeat the password.
     package var passwordHash: String?
-    /// Whose credentials a stage has found right; nil while none asked for an account's.
-    package private(set) var provenUser: UserID?
+    /// The guest whose account the session makes a person's.
+    package var guest: UserID?
     /// The account that this session has registered: a repeated request gets the same one.
     package var registeredUser: UserID?
 
-    package init(id: String, operation: Operation, flows: [Flow], parameters: JSONObject) {
+    package init(id: String, operation: Operation, parameters: JSONObject) {
         self.id = id
         self.operation = operation
-        self.flows = flows
         self.parameters = parameters
     }
 
-    package var isComplete: Bool {
+    /// Whose credentials a stage has found right; nil while none asked for an account's.
+    package var provenUser: UserID? { completed.lazy.compactMap { results[$0]?.user }.first }
+
+    /// The address that was shown to be somebody's, if a stage asked for one.
+    package var provenThirdPartyID: ProvenThirdPartyID? { completed.lazy.compactMap { results[$0]?.thirdPartyID }.first }
+
+    package func isComplete(_ flows: [Flow]) -> Bool {
         flows.contains { flow in flow.allSatisfy(completed.contains) }
     }
 
     /// Takes over the body of a further request. An empty one leaves the earlier parameters.
-    package mutating func resume(with parameters: JSONObject) {
-        if !parameters.isEmpty { self.parameters = parameters }
+    ///
+    /// - Returns: whether anything has changed.
+    package mutating func resume(with parameters: JSONObject) -> Bool {
+        guard !parameters.isEmpty, parameters != self.parameters else { return false }
+        self.parameters = parameters
+        return true
     }
 
     /// What to do about a request that presents `stage`, or none.
-    package func action(presenting stage: String?) -> Action {
-        if let stage, !completed.contains(stage), flows.contains(where: { $0.contains(stage) }) { return .verify(stage: stage) }
-        return isComplete ? .proceed : .ask
+    ///
+    /// - Parameter voluntary: stages that may be done although no flow asks for them.
+    package func action(presenting stage: String?, of flows: [Flow], voluntary: Set<String> = []) -> Action {
+        if let stage, !completed.contains(stage), voluntary.contains(stage) || flows.contains(where: { $0.contains(stage) }) {
+            return .verify(stage: stage)
+        }
+        return isComplete(flows) ? .proceed : .ask
     }
 
-    /// - Parameter user: whose credentials the stage found right, where it asks for an account's.
-    package mutating func complete(_ stage: String, by user: UserID? = nil) {
+    package mutating func complete(_ stage: String, with result: StageResult = StageResult()) {
         if !completed.contains(stage) { completed.append(stage) }
-        if let user { provenUser = user }
+        results[stage] = result
     }
 
     /// The body of the 401 answer: what can be done, what is done, and why the last stage failed.
-    package func challenge(error: MatrixError? = nil) -> [UInt8] {
+    ///
+    /// - Parameter parameters: what clients are told of a stage.
+    package func challenge(_ flows: [Flow], parameters: (String) -> JSONObject? = { _ in nil }, error: MatrixError? = nil) -> [UInt8] {
+        var stages: [String] = []
+        for stage in flows.joined() where !stages.contains(stage) { stages.append(stage) }
         var writer = JSONWriter()
         writer.object { body in
             body.member("session", id)
@@ -84,7 +100,13 @@ package struct InteractiveAuthSession: Sendable {
                 array: { list in
                     for flow in flows { list.object { $0.member("stages", flow) } }
                 })
-            body.member("params", object: { _ in })
+            body.member(
+                "params",
+                object: { params in
+                    for stage in stages {
+                        if let value = parameters(stage) { params.member(stage, .object(value)) }
+                    }
+                })
             if !completed.isEmpty || error != nil { body.member("completed", completed) }
             if let error {
                 body.member("errcode", error.errcode)

@@ -8,12 +8,14 @@ import ServerConfiguration
 package enum ProfileField {
     package static let displayName: ByteString = "displayname"
     package static let avatarURL: ByteString = "avatar_url"
+    package static let timeZone: ByteString = "m.tz"
 
     /// Bytes of a field's name.
     private static let nameLimit = 255
     /// Characters.
     private static let displayNameLimit = 256
     private static let avatarURLLimit = 1000
+    private static let timeZoneLimit = 64
     /// Bytes of the whole profile as JSON.
     package static let profileLimit = 65_536
 
@@ -57,8 +59,22 @@ package enum ProfileField {
         case avatarURL:
             let url = try text(value, of: field, limit: avatarURLLimit)
             return url.isEmpty ? nil : JSONValue.string(url).canonicalBytes
+        case timeZone:
+            let zone = try text(value, of: field, limit: timeZoneLimit)
+            guard zone.utf8.allSatisfy(isOfTimeZone) else { throw .invalidParam("'m.tz' must be a name of the IANA Time Zone Database") }
+            return zone.isEmpty ? nil : JSONValue.string(zone).canonicalBytes
         default:
             return value.value.canonicalBytes
+        }
+    }
+
+    /// The names of zones have these bytes; which zones there are changes with the years.
+    private static func isOfTimeZone(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+            UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "/"):
+            true
+        default: false
         }
     }
 

@@ -3,6 +3,11 @@
 import MatrixCore
 
 extension RateLimiter {
+    /// An event counts as a message; a redaction of somebody else's event counts apart where `rc_admin_redaction` says so.
+    package func check(_ deed: AccountDeed, by user: UserID) throws(MatrixError) {
+        try check(deed == .redact(own: false) && hasRedactionLimit ? .adminRedaction : .message, of: user.text)
+    }
+
     /// A room counts as a room and as a message; nothing is counted of what is refused.
     package func checkRoomCreation(by user: UserID) throws(MatrixError) {
         try check(.roomCreation, of: user.text, isCounted: false)
@@ -22,14 +27,14 @@ extension RateLimiter {
     }
 
     package func checkInvite(of target: UserID, to room: RoomID, by user: UserID) throws(MatrixError) {
-        try check(.invitesPerRoom, of: room.text)
-        try check(.invitesPerUser, of: target.text)
+        try check(.invitesPerRoom, of: room.text, by: user)
+        try check(.invitesPerUser, of: target.text, by: user)
         try check(.invitesPerIssuer, of: user.text)
     }
 
     /// - Parameter isRemote: another server is asked for the room.
     package func checkJoin(of room: RoomID, by user: UserID, isRemote: Bool) throws(MatrixError) {
         try check(isRemote ? .joinsRemote : .joinsLocal, of: user.text)
-        try check(.joinsPerRoom, of: room.text)
+        try check(.joinsPerRoom, of: room.text, by: user)
     }
 }

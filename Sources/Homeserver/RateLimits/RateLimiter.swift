@@ -1,6 +1,7 @@
 // Which actions are limited, and the buckets of this process. Client-Server API §Rate limiting.
 
 import MatrixCore
+import Persistence
 import ServerConfiguration
 import Synchronization
 
@@ -10,7 +11,7 @@ package enum RateLimitedAction: Hashable, Sendable {
     case joinsLocal, joinsRemote, joinsPerRoom
     case invitesPerRoom, invitesPerUser, invitesPerIssuer, thirdPartyInvite
     case adminRedaction, keyRequests, mediaCreate, presencePerUser, delayedEventManagement, reports, roomCreation
-    case userDirectory, roomHierarchy
+    case userDirectory, roomHierarchy, thirdPartyValidation, registrationTokenValidity, reauthenticationFailures, usernameAvailability
 }
 
 /// Refuses what is done too often. The buckets are in memory: each process limits what passes through it, and a
@@ -23,11 +24,14 @@ package final class RateLimiter: Sendable {
 
     /// Said where no time would help: the configured rate is zero.
     private static let longestRetry: Double = 3600
-    /// No option sets this one; it is Synapse's.
+    /// No option sets these; the first is Synapse's.
     private static let roomHierarchy = RateLimit(5, 10)
+    private static let usernameAvailability = RateLimit(1, 30)
 
     private let limits: RateLimits
     private let buckets = Mutex(RateBuckets<Key>())
+    /// Users with limits of their own, by their ids.
+    private let overrides = Mutex<[ByteString: RateLimitOverrideRow]>([:])
     private let start = ContinuousClock.now
 
     package init(_ limits: RateLimits) {
@@ -36,12 +40,14 @@ package final class RateLimiter: Sendable {
 
     /// Counts `cost` actions of `subject`: a user, an address, a room.
     ///
-    /// - Parameter isCounted: false only asks whether the action would be allowed.
+    /// - Parameters:
+    ///   - isCounted: false only asks whether the action would be allowed.
+    ///   - user: who acts, where that is not the subject: some have limits of their own.
     /// - Throws: `M_LIMIT_EXCEEDED` with the time to wait; nothing is counted then.
     package func check(
-        _ action: RateLimitedAction, of subject: ByteString, cost: Int = 1, isCounted: Bool = true
+        _ action: RateLimitedAction, of subject: ByteString, cost: Int = 1, isCounted: Bool = true, by user: UserID? = nil
     ) throws(MatrixError) {
-        let limit = limit(of: action)
+        guard let limit = limit(of: action, for: user?.text ?? subject) else { return }
         let elapsed = (ContinuousClock.now - start).components
         let now = Double(elapsed.seconds) + Double(elapsed.attoseconds) / 1e18
         let decision = buckets.withLock {
@@ -55,6 +61,9 @@ package final class RateLimiter: Sendable {
         }
     }
 
+    /// Whether moderators' redactions have a limit of their own.
+    var hasRedactionLimit: Bool { limits.adminRedaction != nil }
+
     /// Counts an action that has already happened, such as a failed login, without refusing it.
     package func note(_ action: RateLimitedAction, of subject: ByteString) {
         do throws(MatrixError) {
@@ -62,6 +71,21 @@ package final class RateLimiter: Sendable {
         } catch {
             // The bucket is full already: the next check will refuse.
         }
+    }
+
+    // MARK: Limits of one user
+
+    /// Gives a user limits of their own, or those of everybody again.
+    package func setOverride(_ override: RateLimitOverrideRow?, for user: UserID) {
+        overrides.withLock { $0[user.text] = override }
+    }
+
+    /// The limit of an action of `actor`; nil where there is none. As in Synapse, a user's own limit that is none frees from all limits, and
+    /// any other is one of messages.
+    private func limit(of action: RateLimitedAction, for actor: ByteString) -> RateLimit? {
+        guard let override = overrides.withLock({ $0.isEmpty ? nil : $0[actor] }) else { return limit(of: action) }
+        guard override.messagesPerSecond > 0 else { return nil }
+        return action == .message ? RateLimit(Double(override.messagesPerSecond), Int(override.burstCount)) : limit(of: action)
     }
 
     private func limit(of action: RateLimitedAction) -> RateLimit {
@@ -87,6 +111,10 @@ package final class RateLimiter: Sendable {
         case .roomCreation: limits.roomCreation
         case .userDirectory: limits.userDirectory
         case .roomHierarchy: Self.roomHierarchy
+        case .thirdPartyValidation: limits.thirdPartyValidation
+        case .registrationTokenValidity: limits.registrationTokenValidity
+        case .reauthenticationFailures: limits.login.failedAttempts
+        case .usernameAvailability: Self.usernameAvailability
         }
     }
 }

@@ -13,9 +13,9 @@ package struct AutoJoin: Sendable {
     private let membership: RoomMembership
     private let logger: Logger
     private let serverName: ServerName
-    private let rooms: [RoomAlias]
-    private let makesRooms: Bool
-    private let includesGuests: Bool
+    private let options: AutoJoinOptions
+    /// `auto_join_mxid_localpart`.
+    private let inviter: UserID?
 
     package init(
         _ configuration: ServerConfiguration, database: any Database, creation: RoomCreation, membership: RoomMembership, logger: Logger
@@ -25,17 +25,16 @@ package struct AutoJoin: Sendable {
         self.membership = membership
         self.logger = logger
         serverName = configuration.serverName
-        rooms = configuration.autoJoinRooms
-        makesRooms = configuration.autocreateAutoJoinRooms
-        includesGuests = configuration.autoJoinRoomsForGuests
+        options = configuration.autoJoin
+        inviter = options.inviter.map { UserID(localpart: ByteString($0), server: configuration.serverName) }
     }
 
     /// A room that cannot be joined is left out: the account is made in any case.
     package func join(_ user: UserID, isGuest: Bool = false) async {
-        guard !rooms.isEmpty, includesGuests || !isGuest else { return }
+        guard !options.rooms.isEmpty, options.includesGuests || !isGuest else { return }
         do {
             let isFirst = try await database.read { try !AccountStore.existsOther(than: user, on: $0) }
-            for alias in rooms { try await join(user, alias, mayMake: makesRooms && isFirst && !isGuest) }
+            for alias in options.rooms { try await join(user, alias, mayMake: options.makesRooms && isFirst && !isGuest) }
         } catch {
             logger.warning("a new account was not put into its rooms", metadata: ["user": "\(user)", "error": "\(error)"])
         }
@@ -46,14 +45,37 @@ package struct AutoJoin: Sendable {
             do {
                 try await membership.join(idOrAlias: alias.string, by: MembershipRequester(user: user))
             } catch let error as MatrixError where error.status == 404 && mayMake && alias.belongs(to: serverName) {
-                var request = CreateRoomRequest()
-                request.preset = .publicChat
-                request.aliasName = alias.localpart.string
-                _ = try await creation.create(request, by: user, isAdmin: true)
+                try await make(alias, for: user)
+            } catch let error as MatrixError where error.status == 403 && inviter != nil && inviter != user {
+                try await invite(user, to: alias)
+                try await membership.join(idOrAlias: alias.string, by: MembershipRequester(user: user))
             }
         } catch let error as MatrixError {
             logger.warning(
                 "a new account was not put into a room", metadata: ["user": "\(user)", "room": "\(alias)", "error": "\(error)"])
         }
+    }
+
+    private func make(_ alias: RoomAlias, for user: UserID) async throws {
+        var request = CreateRoomRequest()
+        request.preset =
+            switch options.preset {
+            case .publicChat: .publicChat
+            case .privateChat: .privateChat
+            case .trustedPrivateChat: .trustedPrivateChat
+            }
+        request.aliasName = alias.localpart.string
+        if !options.makesFederatedRooms { request.creationContent["m.federate"] = false }
+        let creator = inviter ?? user
+        _ = try await creation.create(request, by: creator, isAdmin: true)
+        guard creator != user else { return }
+        if options.preset != .publicChat { try await invite(user, to: alias) }
+        try await membership.join(idOrAlias: alias.string, by: MembershipRequester(user: user))
+    }
+
+    private func invite(_ user: UserID, to alias: RoomAlias) async throws {
+        guard let inviter else { return }
+        let room = try await membership.room(alias.string)
+        try await membership.change(.invite, of: user, in: room, by: MembershipRequester(user: inviter, isAdmin: true))
     }
 }

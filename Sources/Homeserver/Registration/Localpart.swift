@@ -9,13 +9,14 @@ package enum Localpart {
 
     /// Checks a localpart for a new account of `server`.
     ///
+    /// - Parameter allowsUnderscore: as the first character.
     /// - Throws: `M_INVALID_USERNAME` with what is wrong.
-    package static func check(_ localpart: String, server: ServerName) throws(MatrixError) {
+    package static func check(_ localpart: String, server: ServerName, allowsUnderscore: Bool = false) throws(MatrixError) {
         guard !localpart.isEmpty else { throw .invalidUsername("User ID cannot be empty") }
         guard UserID.isAllowed(localpart: localpart) else {
             throw .invalidUsername
         }
-        guard localpart.utf8.first != UInt8(ascii: "_") else { throw .invalidUsername("User ID may not begin with _") }
+        guard allowsUnderscore || localpart.utf8.first != UInt8(ascii: "_") else { throw .invalidUsername("User ID may not begin with _") }
         guard localpart.utf8.count + server.string.utf8.count + 2 <= userIDLimit else {
             throw .invalidUsername("User ID may not be longer than \(userIDLimit) characters")
         }

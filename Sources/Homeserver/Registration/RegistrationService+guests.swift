@@ -13,6 +13,7 @@ extension RegistrationService {
     package func registerGuest(from address: String) async throws -> UserID {
         guard policy.allowsGuests else { throw MatrixError.forbidden("Guest access is disabled") }
         try rateLimits.check(.registration, of: ByteString(address))
+        try await usage.checkRegistration(with: nil)
         let user = UserID(localpart: ByteString(Self.generatedName()), server: accounts.serverName)
         var account = AccountRow(user: user, passwordHash: nil, created: .now)
         account.isGuest = true
@@ -31,8 +32,12 @@ extension RegistrationService {
     }
 
     /// Makes the account of a guest a person's.
-    func promote(_ guest: UserID, passwordHash: String) async throws -> UserID {
-        guard try await accounts.promoteGuest(guest, passwordHash: passwordHash) else { throw MatrixError.userInUse }
-        return guest
+    func promote(_ guest: UserID, passwordHash: String, by session: InteractiveAuthSession) async throws -> UserID {
+        try await database.write { connection in
+            if let earlier = try Self.registeredUser(of: session, on: connection) { return earlier }
+            guard try AccountStore.promoteGuest(guest, passwordHash: passwordHash, on: connection) else { throw MatrixError.userInUse }
+            try Self.finish(session, with: guest, on: connection)
+            return guest
+        }
     }
 }

@@ -9,23 +9,29 @@ package struct RegistrationService: Sendable {
     private static let generatedLength = 12
     /// The longest user name and password of a request, in characters.
     private static let parameterLimit = 512
+    /// What a session does not keep.
+    private static let secrets = ["password", "guest_access_token"]
 
+    let database: any Database
     let accounts: AccountService
     private let passwords: PasswordHasher
     let rateLimits: RateLimiter
     private let interactive: InteractiveAuthentication
     let policy: RegistrationPolicy
+    let usage: UsageLimits
     private let autoJoin: AutoJoin?
 
     package init(
-        accounts: AccountService, passwords: PasswordHasher, rateLimits: RateLimiter, interactive: InteractiveAuthentication,
-        policy: RegistrationPolicy, autoJoin: AutoJoin? = nil
+        database: any Database, accounts: AccountService, passwords: PasswordHasher, rateLimits: RateLimiter,
+        interactive: InteractiveAuthentication, policy: RegistrationPolicy, usage: UsageLimits, autoJoin: AutoJoin? = nil
     ) {
+        self.database = database
         self.accounts = accounts
         self.passwords = passwords
         self.rateLimits = rateLimits
         self.interactive = interactive
         self.policy = policy
+        self.usage = usage
         self.autoJoin = autoJoin
     }
 
@@ -37,19 +43,19 @@ package struct RegistrationService: Sendable {
 
     /// Whether a client could register `name`.
     ///
-    /// - Throws: `M_FORBIDDEN` where registration is closed, `M_INVALID_USERNAME`, `M_USER_IN_USE`.
-    package func checkAvailable(_ name: String) async throws {
-        guard !policy.flows.isEmpty else { throw Self.disabled }
+    /// - Throws: `M_FORBIDDEN` where registration is closed, `M_INVALID_USERNAME`, `M_USER_IN_USE`, `M_LIMIT_EXCEEDED`.
+    package func checkAvailable(_ name: String, from address: String) async throws {
+        guard policy.isEnabled else { throw Self.disabled }
         if policy.hidesTakenNames { return }
+        try rateLimits.check(.usernameAvailability, of: ByteString(address))
         _ = try await free(name)
     }
 
     /// Registers an account for a client; each call is one request of the user-interactive authentication.
     ///
-    /// - Throws: `InteractiveAuthRequired` until the stages are done; `M_FORBIDDEN` where registration is closed;
-    ///   `M_INVALID_USERNAME`, `M_USER_IN_USE`, `M_MISSING_PARAM`, `M_LIMIT_EXCEEDED`.
-    ///
     /// - Parameter guest: whose account becomes a person's by this.
+    /// - Throws: `InteractiveAuthRequired` until the stages are done; `M_FORBIDDEN` where registration is closed;
+    ///   `M_INVALID_USERNAME`, `M_USER_IN_USE`, `M_MISSING_PARAM`, `M_THREEPID_IN_USE`, `M_LIMIT_EXCEEDED`.
     package func register(_ body: JSON, path: String, from address: String, upgrading guest: UserID? = nil) async throws -> Registered {
         try rateLimits.check(.registration, of: ByteString(address), isCounted: false)
         let flows = policy.flows
@@ -60,16 +66,13 @@ package struct RegistrationService: Sendable {
 
         let operation = InteractiveAuthSession.Operation(method: "POST", path: path, user: nil)
         let earlier = try await interactive.session(named: body, for: operation)
-        if let name, guest == nil, earlier?.registeredUser?.localpart.string != name { try await checkEarly(name) }
+        if let name, guest ?? earlier?.guest == nil, earlier?.registeredUser?.localpart.string != name { try await checkEarly(name) }
 
         let session: InteractiveAuthSession
         do {
             session = try await interactive.authenticate(
-                operation, body: body, flows: flows, secrets: password == nil ? ["password", "initial_device_display_name"] : ["password"]
-            ) { stage, _ in
-                guard stage == "m.login.dummy" else { throw MatrixError.unknown("Unknown stage", status: 400) }
-                return nil
-            }
+                operation, body: body, flows: flows,
+                secrets: Self.secrets + (password == nil ? ["initial_device_display_name"] : []), guest: guest, from: address)
         } catch let challenge as InteractiveAuthRequired {
             try await interactive.keep(password, of: challenge, hashedBy: passwords)
             throw challenge
@@ -83,11 +86,15 @@ package struct RegistrationService: Sendable {
         } else {
             throw MatrixError.missingParam("Missing params: password")
         }
-        let wanted = name ?? session.parameters["username"]?.string?.lowercased()
         try rateLimits.check(.registration, of: ByteString(address))
+        try await checkAllowed(session.provenThirdPartyID)
+        let wanted = name ?? session.parameters["username"]?.string?.lowercased()
         let user: UserID
-        if let guest { user = try await promote(guest, passwordHash: hash) } else { user = try await create(wanted, passwordHash: hash) }
-        await interactive.setRegisteredUser(user, session: session.id)
+        if let guest = guest ?? session.guest {
+            user = try await promote(guest, passwordHash: hash, by: session)
+        } else {
+            user = try await create(wanted, passwordHash: hash, by: session)
+        }
         return Registered(user: user, parameters: session.parameters)
     }
 
@@ -97,42 +104,81 @@ package struct RegistrationService: Sendable {
     ) async throws -> UserID {
         let hash = try await passwords.hash(password)
         let user = try await free(name.lowercased())
-        return try await insert(
-            AccountRow(user: user, passwordHash: hash, created: .now, userType: userType, isAdmin: isAdmin),
-            displayName: displayName ?? user.localpart.string)
+        let account = AccountRow(user: user, passwordHash: hash, created: .now, userType: userType, isAdmin: isAdmin)
+        return try await insert(account, displayName: displayName ?? user.localpart.string)
     }
 
     // MARK: Steps
 
     /// A new account's name is checked before the flow begins, so that nobody solves stages in vain.
     private func checkEarly(_ name: String) async throws {
-        try Localpart.check(name, server: accounts.serverName)
+        try check(name)
         if !policy.hidesTakenNames { _ = try await free(name) }
+    }
+
+    private func check(_ name: String) throws(MatrixError) {
+        try Localpart.check(name, server: accounts.serverName, allowsUnderscore: policy.allowsUnderscore)
     }
 
     /// The id of a new account called `name`.
     private func free(_ name: String) async throws -> UserID {
-        try Localpart.check(name, server: accounts.serverName)
+        try check(name)
         let user = UserID(localpart: ByteString(name), server: accounts.serverName)
         if try await accounts.isTaken(user) { throw MatrixError.userInUse }
         return user
     }
 
-    private func create(_ name: String?, passwordHash: String) async throws -> UserID {
+    /// Whether an account may be made with an address, and another account at all.
+    private func checkAllowed(_ proven: ProvenThirdPartyID?) async throws {
+        if let proven, !policy.options.allows(proven.address, of: proven.medium) { throw MatrixError.threePIDDenied }
+        try await usage.checkRegistration(with: proven)
+    }
+
+    private func create(_ name: String?, passwordHash: String, by session: InteractiveAuthSession) async throws -> UserID {
         let user: UserID
         if let name {
             user = try await free(name)
         } else {
             user = UserID(localpart: ByteString(Self.generatedName()), server: accounts.serverName)
         }
-        return try await insert(
-            AccountRow(user: user, passwordHash: passwordHash, created: .now), displayName: user.localpart.string)
+        var account = AccountRow(user: user, passwordHash: passwordHash, created: .now)
+        if session.completed.contains(TermsStage.type) { account.consentVersion = policy.termsAtRegistration }
+        return try await insert(account, displayName: user.localpart.string, by: session)
     }
 
-    func insert(_ account: AccountRow, displayName: String) async throws -> UserID {
-        guard try await accounts.create(account, displayName: displayName) else { throw MatrixError.userInUse }
-        await autoJoin?.join(account.user, isGuest: account.isGuest)
-        return account.user
+    /// Stores an account, and what follows from the session that made it, as one unit: a session makes one account.
+    ///
+    /// - Returns: the session's account, which another request of it may have made meanwhile.
+    func insert(_ account: AccountRow, displayName: String, by session: InteractiveAuthSession? = nil) async throws -> UserID {
+        var account = account
+        account.expiration = policy.validity.map { account.created.advanced(byMilliseconds: $0.milliseconds) }
+        let row = account
+        let earlier = try await database.write { connection -> UserID? in
+            if let session, let earlier = try Self.registeredUser(of: session, on: connection) { return earlier }
+            guard try AccountService.insert(row, displayName: displayName, on: connection) else { throw MatrixError.userInUse }
+            if let session { try Self.finish(session, with: row.user, on: connection) }
+            return nil
+        }
+        if let earlier { return earlier }
+        // Who has not agreed to the terms is put into the rooms later.
+        if policy.termsAtRegistration == nil || row.consentVersion != nil { await autoJoin?.join(row.user, isGuest: row.isGuest) }
+        return row.user
+    }
+
+    /// The account that a session has registered already; another request of the session waits here until this transaction ends.
+    static func registeredUser(of session: InteractiveAuthSession, on connection: any SQLConnection) throws -> UserID? {
+        try InteractiveAuthStore.registeredUser(InteractiveAuthentication.hash(session.id), on: connection)
+    }
+
+    /// Uses up what a session has shown: its token is used, its address is the account's.
+    static func finish(_ session: InteractiveAuthSession, with user: UserID, on connection: any SQLConnection) throws {
+        let hash = InteractiveAuthentication.hash(session.id)
+        try InteractiveAuthStore.setRegisteredUser(user, of: hash, on: connection)
+        try InteractiveAuthStore.useToken(of: hash, on: connection)
+        if let proven = session.provenThirdPartyID {
+            let row = ThirdPartyRow(medium: proven.medium, address: proven.address, validated: proven.validated, added: .now)
+            guard try ThirdPartyStore.insert(row, of: user, on: connection) else { throw MatrixError.threePIDInUse }
+        }
     }
 
     /// Digits, as Synapse gives: no person can register such a name, so none is taken by chance.

@@ -11,17 +11,17 @@ package final class DeviceActivity: Service {
     private struct Key: Hashable, Sendable {
         let user: UserID
         let device: DeviceID
+        let address: ByteString?
     }
 
     private struct Use: Sendable {
         let time: Timestamp
-        let address: String?
         let userAgent: String?
     }
 
     private struct State {
         var pending: [Key: Use] = [:]
-        /// When each device was noted last.
+        /// When each device was noted last, from each address.
         var noted: RecentCache<Key, Timestamp>
     }
 
@@ -31,22 +31,25 @@ package final class DeviceActivity: Service {
     private static let batchLimit = 1000
 
     private let database: any Database
+    /// Who else is told of those who are here.
+    private let usage: UsageLimits?
     private let state = Mutex(State(noted: RecentCache(capacity: 20_000)))
     private let writing = Chore(after: .seconds(15))
 
-    init(database: any Database) {
+    init(database: any Database, usage: UsageLimits? = nil) {
         self.database = database
+        self.usage = usage
     }
 
     /// Notes a request of a device.
     package func note(_ requester: Requester, address: String?, userAgent: String?) {
         guard let device = requester.device else { return }
-        let key = Key(user: requester.user, device: device)
+        let key = Key(user: requester.user, device: device, address: address.map { ByteString(Self.storable($0)) })
         let now = Timestamp.now
         let isFirst = state.withLock {
             if let last = $0.noted.value(for: key), now.milliseconds - last.milliseconds < Self.granularity { return false }
             $0.noted.insert(now, for: key)
-            $0.pending[key] = Use(time: now, address: address.map(Self.storable), userAgent: userAgent.map(Self.storable))
+            $0.pending[key] = Use(time: now, userAgent: userAgent.map(Self.storable))
             return $0.pending.count == 1
         }
         if isFirst { writing.isNeeded() }
@@ -71,16 +74,31 @@ package final class DeviceActivity: Service {
         }
         guard !pending.isEmpty else { return }
         let uses = pending.map { key, use in
-            DeviceUse(user: key.user, device: key.device, time: use.time, address: use.address, userAgent: use.userAgent)
+            DeviceUse(user: key.user, device: key.device, time: use.time, address: key.address?.string, userAgent: use.userAgent)
         }
         do {
             for start in stride(from: 0, to: uses.count, by: Self.batchLimit) {
                 let batch = Array(uses[start..<min(start + Self.batchLimit, uses.count)])
-                try await database.write { try DeviceStore.setLastSeen(batch, on: $0) }
+                try await database.write { connection in
+                    try DeviceStore.setLastSeen(Self.newest(batch), on: connection)
+                    try UserAddressStore.put(batch, on: connection)
+                }
             }
+            try await usage?.note(Set(pending.keys.map(\.user)))
         } catch {
             state.withLock { $0.pending.merge(pending) { newer, _ in newer } }
             writing.isNeeded()
         }
+    }
+
+    /// Of each device, the newest use.
+    private static func newest(_ uses: [DeviceUse]) -> [DeviceUse] {
+        var newest: [Key: DeviceUse] = [:]
+        for use in uses {
+            let key = Key(user: use.user, device: use.device, address: nil)
+            if let other = newest[key], other.time > use.time { continue }
+            newest[key] = use
+        }
+        return Array(newest.values)
     }
 }

@@ -9,6 +9,12 @@ package struct Requester: Sendable, Hashable {
     package let device: DeviceID?
     package let isAdmin: Bool
     package let isGuest: Bool
+    /// Client-Server API §Account suspension.
+    package var isSuspended = false
+    /// Synapse's user type, e.g. `bot` or `support`; nil for a person.
+    package var userType: String?
+    /// The version of the terms that the user has agreed to.
+    package var consentVersion: String?
     /// The row of the access token.
     package let tokenID: Int64
 

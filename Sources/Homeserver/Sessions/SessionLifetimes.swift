@@ -13,6 +13,8 @@ package struct SessionLifetimes: Sendable {
     package var nonrefreshableAccessToken: Duration?
     /// `refresh_token_lifetime`.
     package var refreshToken: Duration?
+    /// `account_validity.enabled`: whether accounts end at their time.
+    package var endsAccounts = false
 
     package init(
         session: Duration? = nil, refreshableAccessToken: Duration = .seconds(300), nonrefreshableAccessToken: Duration? = nil,
@@ -29,6 +31,7 @@ package struct SessionLifetimes: Sendable {
             session: configuration.sessionLifetime, refreshableAccessToken: configuration.refreshableAccessTokenLifetime,
             nonrefreshableAccessToken: configuration.nonrefreshableAccessTokenLifetime,
             refreshToken: configuration.refreshTokenLifetime)
+        endsAccounts = configuration.accountValidity.isEnabled
     }
 
     /// When the tokens of one step of a session end.

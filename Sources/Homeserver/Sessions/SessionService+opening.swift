@@ -73,7 +73,7 @@ extension SessionService {
             if try !DeviceStore.insert(device, of: user, displayName: displayName, created: now, on: connection) {
                 try SessionStore.deleteTokens(of: device, of: user, on: connection)
             }
-            try grant.insert(on: connection)
+            try grant.insert(validated: now, on: connection)
         }
         if isKnown {
             try await database.write(rows)
@@ -90,12 +90,16 @@ extension SessionService {
     /// Exchanges a refresh token for new tokens. The old one stays usable until one of the new ones is used, so that a
     /// lost answer does not lose the session.
     ///
-    /// - Throws: `M_UNKNOWN_TOKEN` for a token that is unknown or was replaced; `M_FORBIDDEN` for one that has expired.
+    /// - Throws: `M_UNKNOWN_TOKEN` for a token that is unknown or was replaced; `M_FORBIDDEN` for one that has expired; `M_USER_LOCKED`.
     package func refresh(_ token: String) async throws -> RefreshedSession {
         let hash = TokenHash(token).bytes
-        guard let existing = try await database.read({ try SessionStore.refreshToken(hash, on: $0) }) else {
+        let found = try await database.read { connection in
+            try SessionStore.refreshToken(hash, on: connection).map { ($0, try AccountStore.account($0.user, on: connection)) }
+        }
+        guard let (existing, account) = found else {
             throw MatrixError(status: 401, errcode: "M_UNKNOWN_TOKEN", message: "refresh token does not exist")
         }
+        if account?.isLocked == true { throw MatrixError.userLocked }
         let now = Timestamp.now
         if let expiry = existing.expiry, expiry < now { throw MatrixError.forbidden("The supplied refresh token has expired") }
         if let end = existing.sessionExpiry, end < now {
@@ -105,12 +109,14 @@ extension SessionService {
         let grant = TokenGrant(user: existing.user, device: existing.device, expiry: expiry, withRefreshToken: true)
         guard let next = grant.refreshToken else { throw MatrixError.unknown("No refresh token was made", status: 500) }
         let isReplaced = try await database.write { connection in
+            // A refresh proves nothing new about who the user is.
+            let validated = try SessionStore.lastValidated(existing.device, of: existing.user, on: connection)
             guard try SessionStore.replaceRefreshToken(existing.id, by: next.id, on: connection) else { return false }
             try SessionStore.deletePredecessors(ofRefreshToken: existing.id, on: connection)
             try SessionStore.deleteAccessTokens(
                 expiredBefore: Timestamp(milliseconds: now.milliseconds - Self.expiredTokenRetention), of: existing.device,
                 of: existing.user, on: connection)
-            try grant.insert(on: connection)
+            try grant.insert(validated: validated ?? Timestamp(milliseconds: 0), on: connection)
             return true
         }
         guard isReplaced else {
@@ -141,7 +147,8 @@ private struct TokenGrant: Sendable {
         refreshToken = withRefreshToken ? (SessionToken.generate(.refresh, for: user), SessionToken.randomID()) : nil
     }
 
-    func insert(on connection: any SQLConnection) throws {
+    /// - Parameter validated: when the user has shown who they are.
+    func insert(validated: Timestamp, on connection: any SQLConnection) throws {
         if let refreshToken {
             try SessionStore.insertRefreshToken(
                 TokenHash(refreshToken.token).bytes, id: refreshToken.id, user: user, device: device, expiry: expiry.refreshToken,
@@ -149,6 +156,6 @@ private struct TokenGrant: Sendable {
         }
         try SessionStore.insertAccessToken(
             TokenHash(accessToken).bytes, id: accessTokenID, user: user, device: device, refreshID: refreshToken?.id,
-            validUntil: expiry.accessToken, on: connection)
+            validUntil: expiry.accessToken, validated: validated, on: connection)
     }
 }

@@ -14,6 +14,8 @@ package final class SessionService: Sendable {
     private struct Known {
         let requester: Requester
         let validUntil: Timestamp?
+        /// When the account ends.
+        let accountExpiration: Timestamp?
     }
 
     private struct Cache {
@@ -30,27 +32,31 @@ package final class SessionService: Sendable {
     package let activity: DeviceActivity
     private let cache: Mutex<Cache>
 
-    /// - Parameter capacity: how many tokens are kept in memory, about 300 bytes each.
+    /// - Parameters:
+    ///   - usage: who is told of those who are here.
+    ///   - capacity: how many tokens are kept in memory, about 300 bytes each.
     package init(
-        database: any Database, journal: Journal, lifetimes: SessionLifetimes, observers: [any DeviceObserver], capacity: Int = 20_000
+        database: any Database, journal: Journal, lifetimes: SessionLifetimes, observers: [any DeviceObserver], usage: UsageLimits? = nil,
+        capacity: Int = 20_000
     ) {
         self.database = database
         self.journal = journal
         self.lifetimes = lifetimes
         self.observers = observers
-        activity = DeviceActivity(database: database)
+        activity = DeviceActivity(database: database, usage: usage)
         cache = Mutex(Cache(known: RecentCache(capacity: capacity)))
     }
 
     /// The requester of a token.
     ///
     /// - Throws: `M_UNKNOWN_TOKEN`, with `soft_logout` for a token that has expired and may be refreshed;
-    ///   `M_USER_LOCKED`; `M_USER_DEACTIVATED`.
+    ///   `M_USER_LOCKED`; `M_USER_DEACTIVATED`; `ORG_MATRIX_EXPIRED_ACCOUNT`.
     package func authenticate(token: String) async throws -> Requester {
         let hash = TokenHash(token)
         let (known, epoch) = cache.withLock { ($0.known.value(for: hash), $0.epoch) }
         if let known {
             try Self.checkExpiry(known.validUntil)
+            try Self.checkAccount(known.accountExpiration)
             return known.requester
         }
         return try await lookUp(hash, epoch: epoch)
@@ -86,18 +92,27 @@ package final class SessionService: Sendable {
         if row.isDeactivated { throw MatrixError.userDeactivated }
         if row.isLocked { throw MatrixError.userLocked }
         try Self.checkExpiry(row.validUntil)
+        let accountExpiration = lifetimes.endsAccounts ? row.accountExpiration : nil
+        try Self.checkAccount(accountExpiration)
         if !row.isUsed, row.refreshID != nil {
             try await database.write { try SessionStore.markUsed(accessToken: row.id, refreshID: row.refreshID, on: $0) }
         }
-        let requester = Requester(
-            user: row.user, device: row.device, isAdmin: row.isAdmin, isGuest: row.isGuest, tokenID: row.id)
+        var requester = Requester(user: row.user, device: row.device, isAdmin: row.isAdmin, isGuest: row.isGuest, tokenID: row.id)
+        requester.isSuspended = row.isSuspended
+        requester.userType = row.userType
+        requester.consentVersion = row.consentVersion
+        let known = Known(requester: requester, validUntil: row.validUntil, accountExpiration: accountExpiration)
         cache.withLock {
-            if $0.epoch == epoch { $0.known.insert(Known(requester: requester, validUntil: row.validUntil), for: hash) }
+            if $0.epoch == epoch { $0.known.insert(known, for: hash) }
         }
         return requester
     }
 
     private static func checkExpiry(_ validUntil: Timestamp?) throws(MatrixError) {
         if let validUntil, validUntil < .now { throw .unknownToken(softLogout: true) }
+    }
+
+    private static func checkAccount(_ expiration: Timestamp?) throws(MatrixError) {
+        if let expiration, expiration < .now { throw .accountExpired }
     }
 }

@@ -23,7 +23,7 @@ package struct ToDeviceRequest: Sendable {
     }
 
     package let type: ByteString
-    package let recipients: [Recipient]
+    package private(set) var recipients: [Recipient]
 
     /// The largest content of one message as canonical JSON, in bytes: more would not fit into what servers send each other.
     package static let contentLimit = 65_536
@@ -43,6 +43,17 @@ package struct ToDeviceRequest: Sendable {
         }
         self.type = type
         self.recipients = recipients.values.sorted { $0.user < $1.user }
+    }
+
+    /// Leaves users out who are asked for keys by `requester` too often. As in Synapse, nobody is told.
+    package mutating func limitKeyRequests(by requester: Requester, _ rateLimits: RateLimiter) {
+        guard type == "m.room_key_request" else { return }
+        let device = ByteString("\(requester.user) \(requester.device?.string ?? "")")
+        recipients = recipients.filter { recipient in
+            if recipient.user == requester.user { return true }
+            do throws(MatrixError) { try rateLimits.check(.keyRequests, of: device, by: requester.user) } catch { return false }
+            return true
+        }
     }
 }
 

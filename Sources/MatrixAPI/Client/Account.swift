@@ -6,7 +6,7 @@ import MatrixCore
 enum AccountRoutes {
     static let table: [Route] = [
         .client(.get, "/account/whoami", whoami),
-        .client(.post, "/account/password", changePassword),
+        .client(.post, "/account/password", access: .optionalUser, setPassword),
         .client(.post, "/account/deactivate", deactivate),
         // MSC3720.
         .client(.post, "/org.matrix.msc3720/account_status", versions: ["unstable"], accountStatus),
@@ -21,37 +21,67 @@ enum AccountRoutes {
         }
     }
 
-    private static func changePassword(_ context: APIContext) async throws -> APIResponse {
-        let (requester, body, homeserver) = (try context.requester, try context.body(), context.homeserver)
+    // MARK: The password
+
+    /// A new password: for those who are logged in, by their old one; for those who are not, by a mail to their address.
+    private static func setPassword(_ context: APIContext) async throws -> APIResponse {
+        let (body, homeserver) = (try context.body(), context.homeserver)
         let password = try body.optionalString("new_password")
         _ = try body.optionalBool("logout_devices")
         if let password { try homeserver.passwordChange.policy.check(password) }
         return try await answeringChallenges {
-            let session: InteractiveAuthSession
+            let session: InteractiveAuthSession?
             do {
-                session = try await context.authenticateInteractively(body)
+                session = try await provenSession(body, context)
             } catch let challenge as InteractiveAuthRequired {
                 try await homeserver.interactiveAuthentication.keep(password, of: challenge, hashedBy: homeserver.passwords)
                 throw challenge
             }
+            guard let session else { throw MatrixError.internalError }
             let hash: String?
             if let password { hash = try await homeserver.passwords.hash(password) } else { hash = session.passwordHash }
             guard let hash else { throw MatrixError.missingParam("Missing params: new_password") }
+            let requester = context.optionalRequester
             try await homeserver.passwordChange.set(
-                hash, of: requester.user, endsOtherSessions: session.parameters["logout_devices"]?.bool ?? true, keeping: requester.device)
+                hash, of: try await owner(session, context), endsOtherSessions: session.parameters["logout_devices"]?.bool ?? true,
+                keeping: requester?.device)
+            // What was shown by mail is good for one password.
+            if requester == nil { try await homeserver.interactiveAuthentication.end(session) }
             return .empty
         }
     }
 
+    private static func provenSession(_ body: JSON, _ context: APIContext) async throws -> InteractiveAuthSession? {
+        if let requester = context.optionalRequester {
+            guard !requester.isGuest else { throw MatrixError.guestForbidden }
+            return try await context.authenticateInteractively(body)
+        }
+        guard context.homeserver.emailValidation != nil else { throw MatrixError.missingToken }
+        return try await context.homeserver.interactiveAuthentication.authenticate(
+            context.interactiveOperation, body: body, flows: [[EmailIdentityStage.type]], secrets: ["new_password"],
+            from: context.request.remoteAddress)
+    }
+
+    /// Whose password it is: the requester's, or of the account with the address that was shown.
+    private static func owner(_ session: InteractiveAuthSession, _ context: APIContext) async throws -> UserID {
+        if let requester = context.optionalRequester { return requester.user }
+        guard let proven = session.provenThirdPartyID,
+            let user = try await context.homeserver.thirdPartyIdentifiers.user(proven.medium, proven.address)
+        else { throw MatrixError.notFound("Email address not found") }
+        return user
+    }
+
+    // MARK: The end
+
     private static func deactivate(_ context: APIContext) async throws -> APIResponse {
         let (requester, body) = (try context.requester, try context.optionalBody())
         let erases = try body.optionalBool("erase") ?? false
-        _ = try body.optionalString("id_server")
+        let identityServer = try body.optionalString("id_server")
         return try await answeringChallenges {
             try await context.authenticateInteractively(body)
-            try await context.homeserver.deactivation.deactivate(requester.user, erases: erases)
-            // No third-party identifier of the account is bound anywhere: there is nothing left to unbind.
-            return .object { $0.member("id_server_unbind_result", "success") }
+            let isForgotten = try await context.homeserver.deactivation.deactivate(
+                requester.user, erases: erases, identityServer: identityServer)
+            return .object { $0.member("id_server_unbind_result", isForgotten ? "success" : "no-support") }
         }
     }
 

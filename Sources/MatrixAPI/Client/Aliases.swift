@@ -7,7 +7,7 @@ import Rooms
 enum AliasRoutes {
     static let table: [Route] = [
         .client(.get, "/directory/room/{roomAlias}", legacy: true, access: .open, resolve),
-        .client(.put, "/directory/room/{roomAlias}", legacy: true, create),
+        .client(.put, "/directory/room/{roomAlias}", legacy: true, deed: .publish, create),
         .client(.delete, "/directory/room/{roomAlias}", legacy: true, delete),
         .client(.get, "/rooms/{roomId}/aliases", aliases),
         .client(.get, "/org.matrix.msc2432/rooms/{roomId}/aliases", versions: ["unstable"], aliases),

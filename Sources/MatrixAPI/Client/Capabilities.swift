@@ -8,18 +8,19 @@ enum CapabilitiesRoutes {
         .client(.get, "/capabilities", capabilities)
     ]
 
-    private static func capabilities(_ context: APIContext) -> APIResponse {
+    private static func capabilities(_ context: APIContext) throws -> APIResponse {
+        let isAdmin = try context.requester.isAdmin
         let configuration = context.homeserver.configuration
         let fields = [
             (name: "displayname", isEnabled: configuration.enableSetDisplayName),
             (name: "avatar_url", isEnabled: configuration.enableSetAvatarURL),
         ]
-        // Not built yet, and so not enabled: third-party identifiers, login tokens.
+        // Not built yet, and so not enabled: login tokens.
         let flags = [
-            ("m.change_password", configuration.passwordLoginEnabled),
+            ("m.change_password", configuration.passwordReauthenticationEnabled),
             ("m.set_displayname", configuration.enableSetDisplayName),
             ("m.set_avatar_url", configuration.enableSetAvatarURL),
-            ("m.3pid_changes", false),
+            ("m.3pid_changes", configuration.registration.allowsThirdPartyChanges),
             ("m.get_login_token", false),
         ]
         return .object(capacity: 1024) { body in
@@ -46,6 +47,14 @@ enum CapabilitiesRoutes {
                             let disallowed = fields.filter { !$0.isEnabled }.map(\.name)
                             if !disallowed.isEmpty { profile.member("disallowed", disallowed) }
                         })
+                    if isAdmin {
+                        capabilities.member(
+                            "m.account_moderation",
+                            object: { moderation in
+                                moderation.member("lock", true)
+                                moderation.member("suspend", true)
+                            })
+                    }
                     if configuration.tellsAccountStatus {
                         capabilities.member("org.matrix.msc3720.account_status", object: { $0.member("enabled", true) })
                     }

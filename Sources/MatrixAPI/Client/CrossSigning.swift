@@ -22,7 +22,7 @@ enum CrossSigningRoutes {
             do {
                 try await crossSigning.upload(upload, of: user, isAuthenticated: false)
             } catch is CrossSigningService.AuthenticationNeeded {
-                try await context.authenticateInteractively(body)
+                try await context.authenticateInteractively(body, mayBeRecent: true)
                 try await crossSigning.upload(upload, of: user, isAuthenticated: true)
             }
             return .empty

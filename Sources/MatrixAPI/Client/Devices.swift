@@ -51,7 +51,7 @@ enum DeviceRoutes {
     private static func delete(_ devices: [DeviceID], _ context: APIContext) async throws -> APIResponse {
         let (requester, body) = (try context.requester, try context.optionalBody())
         return try await answeringChallenges {
-            try await context.authenticateInteractively(body)
+            try await context.authenticateInteractively(body, mayBeRecent: true)
             try await context.homeserver.devices.delete(devices, of: requester.user)
             return .empty
         }

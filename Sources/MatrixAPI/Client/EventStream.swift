@@ -8,8 +8,8 @@ import Rooms
 
 enum EventStreamRoutes {
     static let table: [Route] = [
-        .client(.get, "/events", legacy: true, events),
-        .client(.get, "/initialSync", legacy: true, initialSync),
+        .client(.get, "/events", legacy: true, deed: .sync, events),
+        .client(.get, "/initialSync", legacy: true, deed: .sync, initialSync),
         .client(.get, "/rooms/{roomId}/initialSync", legacy: true, roomInitialSync),
     ]
 

@@ -9,23 +9,15 @@ extension APIContext {
         InteractiveAuthSession.Operation(method: request.method.name, path: request.path, user: optionalRequester?.user)
     }
 
-    /// Asks the requester for their password, or for whatever `flows` say, before an operation goes on.
+    /// Has the requester show who they are before an operation goes on.
     ///
-    /// - Throws: `InteractiveAuthRequired` until it is given, see `answeringChallenges`; `M_FORBIDDEN` for somebody else's password.
+    /// - Parameter mayBeRecent: whether it is enough that they have done so lately: not for what cannot be undone.
+    /// - Returns: the session; nil where a recent proof was enough.
+    /// - Throws: `InteractiveAuthRequired` until it is given, see `answeringChallenges`; `M_FORBIDDEN` for somebody else's proof.
     @discardableResult
-    package func authenticateInteractively(
-        _ body: JSON, flows: [InteractiveAuthSession.Flow] = [["m.login.password"]]
-    ) async throws -> InteractiveAuthSession {
-        let user = try requester.user
-        let login = homeserver.login
-        let session = try await homeserver.interactiveAuthentication.authenticate(
-            interactiveOperation, body: body, flows: flows, secrets: ["password", "new_password"]
-        ) { stage, auth in
-            guard stage == "m.login.password" else { throw MatrixError.unknown("Unknown stage", status: 400) }
-            return try await login.verifyStage(auth)
-        }
-        guard session.provenUser == user else { throw MatrixError.forbidden("Invalid auth") }
-        return session
+    package func authenticateInteractively(_ body: JSON, mayBeRecent: Bool = false) async throws -> InteractiveAuthSession? {
+        try await homeserver.reauthentication.confirm(
+            try requester, interactiveOperation, body: body, mayBeRecent: mayBeRecent, from: request.remoteAddress)
     }
 }
 

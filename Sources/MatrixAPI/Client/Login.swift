@@ -28,6 +28,7 @@ enum LoginRoutes {
         let displayName = try body.optionalString("initial_device_display_name")
         let withRefreshToken = try body.optionalBool("refresh_token") ?? false
         let user = try await context.homeserver.login.logIn(body, from: context.request.remoteAddress)
+        try await context.homeserver.usage.check(user)
         let session = try await context.homeserver.sessions.open(
             user, device: device, displayName: displayName, withRefreshToken: withRefreshToken)
         return .object { writeSession(session, server: context.homeserver.serverName, to: &$0) }

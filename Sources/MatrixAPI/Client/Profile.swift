@@ -7,8 +7,8 @@ enum ProfileRoutes {
     static let table: [Route] = [
         .client(.get, "/profile/{userId}", legacy: true, access: .optionalUser, profile),
         .client(.get, "/profile/{userId}/{keyName}", legacy: true, access: .optionalUser, field),
-        .client(.put, "/profile/{userId}/{keyName}", legacy: true, setField),
-        .client(.delete, "/profile/{userId}/{keyName}", removeField),
+        .client(.put, "/profile/{userId}/{keyName}", legacy: true, deed: .changeProfile, setField),
+        .client(.delete, "/profile/{userId}/{keyName}", deed: .changeProfile, removeField),
     ]
 
     private static func profile(_ context: APIContext) async throws -> APIResponse {

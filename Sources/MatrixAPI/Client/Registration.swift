@@ -7,6 +7,7 @@ enum RegistrationRoutes {
     static let table: [Route] = [
         .client(.post, "/register", access: .open, register),
         .client(.get, "/register/available", access: .open, available),
+        .client(.get, "/register/m.login.registration_token/validity", versions: ["v1"], access: .open, tokenValidity),
     ]
 
     private static func register(_ context: APIContext) async throws -> APIResponse {
@@ -54,8 +55,18 @@ enum RegistrationRoutes {
     }
 
     private static func available(_ context: APIContext) async throws -> APIResponse {
-        try await context.homeserver.registration.checkAvailable(try context.requiredQuery("username"))
+        try await context.homeserver.registration.checkAvailable(
+            try context.requiredQuery("username"), from: context.request.remoteAddress)
         return .object { $0.member("available", true) }
+    }
+
+    /// Client-Server API §Token-authenticated registration.
+    private static func tokenValidity(_ context: APIContext) async throws -> APIResponse {
+        let homeserver = context.homeserver
+        try homeserver.rateLimits.check(.registrationTokenValidity, of: ByteString(context.request.remoteAddress))
+        guard homeserver.configuration.enableRegistration else { throw MatrixError.forbidden("Registration has been disabled") }
+        let isValid = try await homeserver.registrationTokens.isValid(try context.requiredQuery("token"))
+        return .object { $0.member("valid", isValid) }
     }
 
     /// Logs the new account in, unless the client does not want that.

@@ -6,8 +6,8 @@ import Rooms
 
 enum RoomCreationRoutes {
     static let table: [Route] = [
-        .client(.post, "/createRoom", legacy: true, bodyLimit: 1 << 20, create),
-        .client(.post, "/rooms/{roomId}/upgrade", upgrade),
+        .client(.post, "/createRoom", legacy: true, bodyLimit: 1 << 20, deed: .createRoom, create),
+        .client(.post, "/rooms/{roomId}/upgrade", deed: .createRoom, upgrade),
     ]
 
     private static func create(_ context: APIContext) async throws -> APIResponse {

@@ -11,8 +11,8 @@ enum RoomDirectoryRoutes {
         .client(.get, "/publicRooms", legacy: true, access: .optionalUser, list),
         .client(.post, "/publicRooms", legacy: true, search),
         .client(.get, "/directory/list/room/{roomId}", legacy: true, access: .open, visibility),
-        .client(.put, "/directory/list/room/{roomId}", legacy: true, setVisibility),
-        .client(.put, "/directory/list/appservice/{networkId}/{roomId}", legacy: true, setNetworkVisibility),
+        .client(.put, "/directory/list/room/{roomId}", legacy: true, deed: .publish, setVisibility),
+        .client(.put, "/directory/list/appservice/{networkId}/{roomId}", legacy: true, deed: .publish, setNetworkVisibility),
         .client(.delete, "/directory/list/appservice/{networkId}/{roomId}", legacy: true, setNetworkVisibility),
     ]
 

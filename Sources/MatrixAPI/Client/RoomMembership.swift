@@ -6,15 +6,15 @@ import Rooms
 
 enum RoomMembershipRoutes {
     static let table: [Route] = [
-        .client(.post, "/join/{roomIdOrAlias}", legacy: true, joinByIDOrAlias),
-        .client(.post, "/rooms/{roomId}/join", legacy: true, join),
-        .client(.post, "/knock/{roomIdOrAlias}", knock),
-        .client(.post, "/rooms/{roomId}/invite", legacy: true, invite),
-        .client(.post, "/rooms/{roomId}/leave", legacy: true, leave),
+        .client(.post, "/join/{roomIdOrAlias}", legacy: true, deed: .join, joinByIDOrAlias),
+        .client(.post, "/rooms/{roomId}/join", legacy: true, deed: .join, join),
+        .client(.post, "/knock/{roomIdOrAlias}", deed: .knock, knock),
+        .client(.post, "/rooms/{roomId}/invite", legacy: true, deed: .invite, invite),
+        .client(.post, "/rooms/{roomId}/leave", legacy: true, deed: .leave, leave),
         .client(.post, "/rooms/{roomId}/forget", legacy: true, forget),
-        .client(.post, "/rooms/{roomId}/kick", legacy: true) { try await moderate(.kick, $0) },
-        .client(.post, "/rooms/{roomId}/ban", legacy: true) { try await moderate(.ban, $0) },
-        .client(.post, "/rooms/{roomId}/unban", legacy: true) { try await moderate(.unban, $0) },
+        .client(.post, "/rooms/{roomId}/kick", legacy: true, deed: .moderate) { try await moderate(.kick, $0) },
+        .client(.post, "/rooms/{roomId}/ban", legacy: true, deed: .moderate) { try await moderate(.ban, $0) },
+        .client(.post, "/rooms/{roomId}/unban", legacy: true, deed: .moderate) { try await moderate(.unban, $0) },
     ]
 
     // MARK: Joining and knocking

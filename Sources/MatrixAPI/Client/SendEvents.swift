@@ -17,24 +17,29 @@ enum SendEventRoutes {
 
     private static func send(_ context: APIContext) async throws -> APIResponse {
         let requester = try context.requester
+        let type = ByteString(try context.parameter("eventType"))
+        let redacted = type == "m.room.redaction" ? try context.optionalBody()["redacts"]?.string.flatMap { EventID(valid: $0) } : nil
+        let deed: AccountDeed = if let redacted { try await redaction(of: redacted, by: requester, context) } else { .send }
+        try await context.homeserver.gate.check(deed, by: requester)
         let room = try await room(context)
-        let draft = EventDraft(
-            type: ByteString(try context.parameter("eventType")), content: context.request.body, sender: requester.user)
+        let draft = EventDraft(type: type, content: context.request.body, sender: requester.user)
         if let answer = try await delayed(draft, in: room.id, context) { return answer }
-        try context.homeserver.rateLimits.check(.message, of: requester.user.text)
+        try context.homeserver.rateLimits.check(deed, by: requester.user)
         return answer(try await room.send(draft, from: try origin(context, requester)))
     }
 
     private static func redact(_ context: APIContext) async throws -> APIResponse {
         let requester = try context.requester
-        let room = try await room(context)
         let target = try context.eventID("eventId")
+        let deed = try await redaction(of: target, by: requester, context)
+        try await context.homeserver.gate.check(deed, by: requester)
+        let room = try await room(context)
         let content = JSONObject(try context.optionalBody())
         if let named = content["redacts"], room.version.redactsInContent, named != .string(target.string) {
             throw MatrixError.invalidParam("redacts in the content contradicts the event id in the path")
         }
         let draft = EventDraft(type: "m.room.redaction", content: content, sender: requester.user, redacts: target)
-        try context.homeserver.rateLimits.check(.message, of: requester.user.text)
+        try context.homeserver.rateLimits.check(deed, by: requester.user)
         return answer(try await room.send(draft, from: try origin(context, requester)))
     }
 
@@ -43,6 +48,7 @@ enum SendEventRoutes {
         let type = ByteString(try context.parameter("eventType"))
         let stateKey = ByteString((try? context.parameter("stateKey")) ?? "")
         let content = try context.body()
+        try await context.homeserver.gate.check(deed(of: type, stateKey, content, by: requester), by: requester)
         let draft = EventDraft(type: type, stateKey: stateKey, content: context.request.body, sender: requester.user)
         if let answer = try await delayed(draft, in: try context.roomID("roomId"), context) { return answer }
         // A membership has limits of its own, and counts there.
@@ -71,6 +77,30 @@ enum SendEventRoutes {
         _ = try context.body()
         let id = try await context.homeserver.delayedEvents.schedule(draft, in: room, after: delay, by: try context.requester)
         return .object { $0.member("delay_id", id) }
+    }
+
+    // MARK: What is done
+
+    /// Whose event is redacted matters to few: to suspended users, and where moderators have a limit of their own.
+    private static func redaction(of target: EventID, by requester: Requester, _ context: APIContext) async throws -> AccountDeed {
+        guard requester.isSuspended || context.homeserver.configuration.rateLimits.adminRedaction != nil else { return .redact(own: true) }
+        let event = try await context.homeserver.events.event(target, in: try context.roomID("roomId"))
+        return .redact(own: event?.sender == requester.user)
+    }
+
+    /// What somebody does by setting state.
+    private static func deed(
+        of type: ByteString, _ stateKey: ByteString, _ content: JSON, by requester: Requester
+    ) -> AccountDeed {
+        guard type == "m.room.member" else { return .send }
+        let isOwn = stateKey == requester.user.text
+        return switch content["membership"]?.string {
+        case "join" where isOwn: .join
+        case "knock" where isOwn: .knock
+        case "leave" where isOwn: .leave
+        case "invite": .invite
+        default: .moderate
+        }
     }
 
     // MARK: Steps

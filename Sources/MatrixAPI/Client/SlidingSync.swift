@@ -5,7 +5,7 @@ import MatrixCore
 
 enum SlidingSyncRoutes {
     static let table: [Route] = [
-        .client(.post, "/org.matrix.simplified_msc3575/sync", versions: ["unstable"], bodyLimit: 1 << 20, sync)
+        .client(.post, "/org.matrix.simplified_msc3575/sync", versions: ["unstable"], bodyLimit: 1 << 20, deed: .sync, sync)
     ]
 
     @Sendable private static func sync(_ context: APIContext) async throws -> APIResponse {

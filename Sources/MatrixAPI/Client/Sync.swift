@@ -5,7 +5,7 @@ import MatrixCore
 
 enum SyncRoutes {
     static let table: [Route] = [
-        .client(.get, "/sync", sync)
+        .client(.get, "/sync", deed: .sync, sync)
     ]
 
     @Sendable private static func sync(_ context: APIContext) async throws -> APIResponse {

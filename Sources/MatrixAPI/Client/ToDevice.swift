@@ -15,7 +15,8 @@ enum ToDeviceRoutes {
         let requester = try context.requester
         let type = try ByteString(context.parameter("eventType"))
         let transaction = try context.parameter("txnId")
-        let request = try ToDeviceRequest(type: type, context.body())
+        var request = try ToDeviceRequest(type: type, context.body())
+        request.limitKeyRequests(by: requester, context.homeserver.rateLimits)
         try await context.homeserver.toDevice.send(request, transaction: transaction, from: requester)
         return .empty
     }

@@ -1,5 +1,7 @@
 // One endpoint: method, path templates, who may call it, and the function that answers.
 
+import Homeserver
+
 /// Which of a listener's `resources` serves a route (Synapse's names).
 package enum ListenerResource: String, Sendable, Hashable, CaseIterable {
     case client, federation, keys, media, openid, metrics, health, `static`, consent
@@ -32,6 +34,8 @@ package struct Route: Sendable {
     package let access: Access
     /// Whether a guest's token is good for it.
     package let allowsGuests: Bool
+    /// What its callers do, where not every account may do that; nil also where the handler has to find out.
+    package let deed: AccountDeed?
     /// The largest request body in bytes; a larger one is refused with 413 `M_TOO_LARGE`.
     package let bodyLimit: Int
     package let resource: ListenerResource
@@ -45,13 +49,14 @@ package struct Route: Sendable {
 
     package init(
         _ method: HTTPMethod, templates: [String], access: Access = .user, bodyLimit: Int = defaultBodyLimit,
-        resource: ListenerResource? = nil, _ handler: @escaping Handler
+        resource: ListenerResource? = nil, deed: AccountDeed? = nil, _ handler: @escaping Handler
     ) {
         precondition(!templates.isEmpty, "a route needs a path")
         self.method = method
         self.templates = templates
         self.access = access
         allowsGuests = access != .user || GuestRoutes.include(method, templates[0])
+        self.deed = deed
         self.bodyLimit = bodyLimit
         self.resource = resource ?? Route.resource(of: templates[0])
         self.handler = handler
@@ -61,15 +66,17 @@ package struct Route: Sendable {
     ///
     /// - Parameters:
     ///   - path: what follows the version, e.g. `/rooms/{roomId}/messages`.
+    ///   - deed: what its callers do, where not every account may do that.
     ///   - versions: the prefixes; pass `["v1"]` and so on where the specification introduced the endpoint later.
     ///   - legacy: also under `/_matrix/client/api/v1`, which a few old clients use.
     package static func client(
         _ method: HTTPMethod, _ path: String, versions: [String] = ["v3", "r0", "unstable"], legacy: Bool = false,
-        access: Access = .user, bodyLimit: Int = defaultBodyLimit, _ handler: @escaping Handler
+        access: Access = .user, bodyLimit: Int = defaultBodyLimit, deed: AccountDeed? = nil, _ handler: @escaping Handler
     ) -> Route {
         var templates = versions.map { "/_matrix/client/\($0)\(path)" }
         if legacy { templates.append("/_matrix/client/api/v1\(path)") }
-        return Route(method, templates: templates, access: access, bodyLimit: bodyLimit, resource: .client, handler)
+        return Route(
+            method, templates: templates, access: access, bodyLimit: bodyLimit, resource: .client, deed: deed, handler)
     }
 
     /// An endpoint for other servers: `/_matrix/federation/v1` and what follows.

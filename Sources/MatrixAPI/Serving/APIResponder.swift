@@ -25,6 +25,7 @@ package struct APIResponder: HTTPResponder {
         do {
             requester = try await authenticate(request, endpoint.route.access)
             if requester?.isGuest == true, !endpoint.route.allowsGuests { throw MatrixError.guestForbidden }
+            if let requester, let deed = endpoint.route.deed { try await homeserver.gate.check(deed, by: requester) }
             let context = APIContext(homeserver: homeserver, request: request, requester: requester, parameters: parameters)
             return Answer(try await endpoint.route.handler(context), user: requester?.user)
         } catch let error as MatrixError {

@@ -41,21 +41,28 @@ package enum RequestRedaction {
     /// Query parameters that are secrets, or that stand for them.
     private static let secrets: Set<String> = [
         "access_token", "token", "loginToken", "login_token", "client_secret", "password", "mac", "nonce", "sid", "session", "sso_session",
-        "refresh_token", "signature", "secret", "user_token", "code", "state", "hs_token", "as_token",
+        "refresh_token", "signature", "secret", "user_token", "code", "state", "hs_token", "as_token", "h", "email", "address",
     ]
+    /// Paths below which the next segment is a secret, or somebody's address.
+    private static let secretPaths = ["/_synapse/admin/v1/registration_tokens/", "/_synapse/admin/v1/threepid/email/users/"]
 
     /// How much of a target is logged.
     private static let lengthLimit = 2000
 
     package static func target(_ target: String) -> String {
         let cut = target.utf8.firstIndex(of: UInt8(ascii: "?"))
-        guard let cut else { return printable(target[...]) }
+        guard let cut else { return path(target[...]) }
         let pairs = QueryString(target[target.index(after: cut)...]).pairs.map { key, value in
             if value.isEmpty { return printable(key) }
             let name = PercentDecoding.decode(key.utf8, plusIsSpace: true) ?? ""
             return printable(key) + "=" + (secrets.contains(name) ? "<redacted>" : printable(value))
         }
-        return printable(target[..<cut]) + "?" + pairs.joined(separator: "&")
+        return path(target[..<cut]) + "?" + pairs.joined(separator: "&")
+    }
+
+    private static func path(_ path: Substring) -> String {
+        for prefix in secretPaths where path.hasPrefix(prefix) { return prefix + "<redacted>" }
+        return printable(path)
     }
 
     /// A line of the log stays one line, whatever was sent.

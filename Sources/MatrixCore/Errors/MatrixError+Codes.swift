@@ -30,6 +30,10 @@ extension MatrixError {
     package static let userSuspended = MatrixError(
         status: 403, errcode: "M_USER_SUSPENDED", message: "This account has been suspended")
 
+    /// Synapse's, for accounts that end at a time: `account_validity`.
+    package static let accountExpired = MatrixError(
+        status: 403, errcode: "ORG_MATRIX_EXPIRED_ACCOUNT", message: "User account has expired")
+
     package static let guestForbidden = MatrixError(
         status: 403, errcode: "M_GUEST_ACCESS_FORBIDDEN", message: "Guest access not allowed")
 
@@ -119,6 +123,10 @@ extension MatrixError {
 
     package static let threePIDAuthFailed = MatrixError(
         status: 401, errcode: "M_THREEPID_AUTH_FAILED", message: "Third party identifier could not be verified")
+
+    package static func threePIDMediumNotSupported(_ message: String) -> MatrixError {
+        MatrixError(status: 400, errcode: "M_THREEPID_MEDIUM_NOT_SUPPORTED", message: message)
+    }
 
     package static let threePIDDenied = MatrixError(
         status: 403, errcode: "M_THREEPID_DENIED", message: "Third party identifier is not allowed")

@@ -23,5 +23,7 @@ package enum Migrations {
         .remoteRooms,
         .federationSending,
         .remoteDevices,
+        .accountVerification,
+        .accountLimits,
     ]
 }

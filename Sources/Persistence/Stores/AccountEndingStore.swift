@@ -19,6 +19,10 @@ package enum AccountEndingStore {
         try CrossSigningStore.deleteAll(of: user, on: connection)
         try KeyBackupStore.deleteAll(of: user, on: connection)
         try ThreadSubscriptionStore.deleteAll(of: user, on: connection)
+        try ThirdPartyStore.deleteAll(of: user, on: connection)
+        try UserAddressStore.deleteAll(of: user, on: connection)
+        try MonthlyUserStore.delete([user], on: connection)
+        try RateLimitStore.delete(of: user, on: connection)
         if erases { try connection.enqueue("DELETE FROM profile_fields WHERE user_id = $1", id) }
         return true
     }

@@ -1,4 +1,4 @@
-// The accounts of this server: table `users` (migration 2).
+// The accounts of this server: table `users` (migrations 2, 12, 21 and 22).
 
 import MatrixCore
 
@@ -15,6 +15,10 @@ package struct AccountRow: Sendable {
     package var isDeactivated = false
     package var isLocked = false
     package var isSuspended = false
+    /// The version of the terms that the user has agreed to.
+    package var consentVersion: String?
+    /// When the account ends unless it is renewed.
+    package var expiration: Timestamp?
 
     package init(user: UserID, passwordHash: String?, created: Timestamp, userType: String? = nil, isAdmin: Bool = false) {
         self.user = user
@@ -34,6 +38,8 @@ package struct AccountRow: Sendable {
         isDeactivated = row.bool(6)
         isLocked = row.bool(7)
         isSuspended = row.bool(8)
+        consentVersion = row.optionalText(9)
+        expiration = row.optionalInt(10).map { Timestamp(milliseconds: $0) }
     }
 }
 
@@ -43,20 +49,24 @@ package enum AccountStore {
     package static func insert(_ account: AccountRow, on connection: any SQLConnection) throws -> Bool {
         try connection.execute(
             """
-            INSERT INTO users (user_id, folded_id, password_hash, created_ts, user_type, is_admin, is_guest, deactivated, locked, suspended)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
+            INSERT INTO users (user_id, folded_id, password_hash, created_ts, user_type, is_admin, is_guest, deactivated, locked, suspended,
+                consent_version, consent_ts, expiration_ts)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING
             """,
             [
                 .text(account.user.string), .text(folded(account.user)), .optional(account.passwordHash),
                 .int(account.created.milliseconds), .optional(account.userType), .bool(account.isAdmin), .bool(account.isGuest),
-                .bool(account.isDeactivated), .bool(account.isLocked), .bool(account.isSuspended),
+                .bool(account.isDeactivated), .bool(account.isLocked), .bool(account.isSuspended), .optional(account.consentVersion),
+                .optional(account.consentVersion == nil ? nil : account.created.milliseconds),
+                .optional(account.expiration?.milliseconds),
             ]) == 1
     }
 
     package static func account(_ user: UserID, on connection: any SQLConnection) throws -> AccountRow? {
         try connection.first(
             """
-            SELECT user_id, password_hash, created_ts, user_type, is_admin, is_guest, deactivated, locked, suspended
+            SELECT user_id, password_hash, created_ts, user_type, is_admin, is_guest, deactivated, locked, suspended,
+                   consent_version, expiration_ts
             FROM users WHERE user_id = $1
             """, [.text(user.string)], AccountRow.init)
     }
@@ -66,7 +76,8 @@ package enum AccountStore {
     package static func accountsIgnoringCase(_ user: UserID, on connection: any SQLConnection) throws -> [AccountRow] {
         try connection.rows(
             """
-            SELECT user_id, password_hash, created_ts, user_type, is_admin, is_guest, deactivated, locked, suspended
+            SELECT user_id, password_hash, created_ts, user_type, is_admin, is_guest, deactivated, locked, suspended,
+                   consent_version, expiration_ts
             FROM users WHERE folded_id = $1 ORDER BY user_id LIMIT 100
             """, [.text(folded(user))], AccountRow.init)
     }
@@ -110,6 +121,41 @@ package enum AccountStore {
     package static func setDeactivated(_ isDeactivated: Bool, _ user: UserID, on connection: any SQLConnection) throws -> Bool {
         try connection.execute(
             "UPDATE users SET deactivated = $2 WHERE user_id = $1", [.text(user.string), .bool(isDeactivated)]) == 1
+    }
+
+    /// - Returns: false if there is no such account.
+    package static func setLocked(_ isLocked: Bool, _ user: UserID, on connection: any SQLConnection) throws -> Bool {
+        try connection.execute(
+            "UPDATE users SET locked = $2 WHERE user_id = $1", [.text(user.string), .bool(isLocked)]) == 1
+    }
+
+    /// - Returns: false if there is no such account.
+    package static func setSuspended(_ isSuspended: Bool, _ user: UserID, on connection: any SQLConnection) throws -> Bool {
+        try connection.execute(
+            "UPDATE users SET suspended = $2 WHERE user_id = $1", [.text(user.string), .bool(isSuspended)]) == 1
+    }
+
+    /// Notes to which version of the terms a user has agreed.
+    ///
+    /// - Returns: false if there is no such account.
+    package static func setConsent(
+        _ version: String, of user: UserID, at time: Timestamp, on connection: any SQLConnection
+    ) throws -> Bool {
+        try connection.execute(
+            "UPDATE users SET consent_version = $2, consent_ts = $3 WHERE user_id = $1",
+            [.text(user.string), .text(version), .int(time.milliseconds)]) == 1
+    }
+
+    /// - Returns: false if there is no such account.
+    package static func setExpiration(_ time: Timestamp?, of user: UserID, on connection: any SQLConnection) throws -> Bool {
+        try connection.execute(
+            "UPDATE users SET expiration_ts = $2 WHERE user_id = $1", [.text(user.string), .optional(time?.milliseconds)]) == 1
+    }
+
+    /// Gives every living account without an end one.
+    package static func setMissingExpirations(_ time: Timestamp, on connection: any SQLConnection) throws {
+        try connection.enqueue(
+            "UPDATE users SET expiration_ts = $1 WHERE expiration_ts IS NULL AND NOT deactivated", [.int(time.milliseconds)])
     }
 
     /// Stored ids are compared by this form when somebody logs in or registers.

@@ -16,6 +16,10 @@ package struct AccessTokenRow: Sendable {
     package let isGuest: Bool
     package let isDeactivated: Bool
     package let isLocked: Bool
+    package let isSuspended: Bool
+    package let userType: String?
+    package let consentVersion: String?
+    package let accountExpiration: Timestamp?
 
     fileprivate init(_ row: SQLRow) {
         id = row.int(0)
@@ -28,6 +32,10 @@ package struct AccessTokenRow: Sendable {
         isGuest = row.bool(7)
         isDeactivated = row.bool(8)
         isLocked = row.bool(9)
+        isSuspended = row.bool(10)
+        userType = row.optionalText(11)
+        consentVersion = row.optionalText(12)
+        accountExpiration = row.optionalInt(13).map { Timestamp(milliseconds: $0) }
     }
 }
 
@@ -54,18 +62,19 @@ package struct RefreshTokenRow: Sendable {
 package enum SessionStore {
     // MARK: Access tokens
 
+    /// - Parameter validated: when the user has shown who they are.
     package static func insertAccessToken(
-        _ hash: [UInt8], id: Int64, user: UserID, device: DeviceID?, refreshID: Int64?, validUntil: Timestamp?,
+        _ hash: [UInt8], id: Int64, user: UserID, device: DeviceID?, refreshID: Int64?, validUntil: Timestamp?, validated: Timestamp,
         on connection: any SQLConnection
     ) throws {
         try connection.enqueue(
             """
-            INSERT INTO access_tokens (token_id, token_hash, user_id, device_id, refresh_id, valid_until_ts, used)
-            VALUES ($1, $2, $3, $4, $5, $6, false)
+            INSERT INTO access_tokens (token_id, token_hash, user_id, device_id, refresh_id, valid_until_ts, used, validated_ts)
+            VALUES ($1, $2, $3, $4, $5, $6, false, $7)
             """,
             [
                 .int(id), .blob(hash), .text(user.string), .optional(device?.string), .optional(refreshID),
-                .optional(validUntil?.milliseconds),
+                .optional(validUntil?.milliseconds), .int(validated.milliseconds),
             ])
     }
 
@@ -73,7 +82,7 @@ package enum SessionStore {
         try connection.first(
             """
             SELECT t.token_id, t.user_id, t.device_id, t.refresh_id, t.valid_until_ts, t.used,
-                   u.is_admin, u.is_guest, u.deactivated, u.locked
+                   u.is_admin, u.is_guest, u.deactivated, u.locked, u.suspended, u.user_type, u.consent_version, u.expiration_ts
             FROM access_tokens t JOIN users u ON u.user_id = t.user_id
             WHERE t.token_hash = $1
             """, [.blob(hash)], AccessTokenRow.init)
@@ -83,6 +92,24 @@ package enum SessionStore {
     package static func markUsed(accessToken id: Int64, refreshID: Int64?, on connection: any SQLConnection) throws {
         try connection.enqueue("UPDATE access_tokens SET used = true WHERE token_id = $1", [.int(id)])
         if let refreshID { try deletePredecessors(ofRefreshToken: refreshID, on: connection) }
+    }
+
+    /// When the holder of a token has last shown who they are.
+    package static func lastValidated(accessToken id: Int64, on connection: any SQLConnection) throws -> Timestamp? {
+        try connection.first("SELECT validated_ts FROM access_tokens WHERE token_id = $1", [.int(id)]) {
+            Timestamp(milliseconds: $0.int(0))
+        }
+    }
+
+    package static func setValidated(accessToken id: Int64, at time: Timestamp, on connection: any SQLConnection) throws {
+        try connection.enqueue("UPDATE access_tokens SET validated_ts = $2 WHERE token_id = $1", [.int(id), .int(time.milliseconds)])
+    }
+
+    /// When the holder of a device's newest token has last shown who they are.
+    package static func lastValidated(_ device: DeviceID, of user: UserID, on connection: any SQLConnection) throws -> Timestamp? {
+        try connection.first(
+            "SELECT max(validated_ts) FROM access_tokens WHERE user_id = $1 AND device_id = $2", [.text(user.string), .text(device.string)]
+        ) { Timestamp(milliseconds: $0.int(0)) }
     }
 
     package static func deleteAccessToken(id: Int64, on connection: any SQLConnection) throws {

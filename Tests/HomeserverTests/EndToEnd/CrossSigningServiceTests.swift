@@ -254,8 +254,8 @@ struct CrossSigningServiceTests {
             let bobs = CrossSigningIdentity(Self.bob)
             try await server.publish(server.identity)
             try await server.publish(bobs)
-            let accounts = AccountService(database: database, serverName: TestRooms.serverName)
-            _ = try await accounts.create(AccountRow(user: Self.alice, passwordHash: nil, created: .now), displayName: nil)
+            let account = AccountRow(user: Self.alice, passwordHash: nil, created: .now)
+            _ = try await database.write { try AccountService.insert(account, displayName: nil, on: $0) }
             let signed = try bobs.userSigning.sign(server.identity.key(.master))
             #expect(try await server.sign([server.identity.master.name: signed], of: Self.alice, by: Self.bob) == [:])
             #expect(try await database.write { try AccountEndingStore.deactivate(Self.alice, erases: false, on: $0) })

@@ -23,6 +23,17 @@ struct ProfileFieldTests {
         }
     }
 
+    @Test("a time zone is a name of letters, and may be cleared")
+    func timeZones() throws {
+        for zone in ["Europe/London", "Etc/GMT+5", "America/Port-au-Prince"] {
+            #expect(try stored("\"\(zone)\"", in: ProfileField.timeZone) == "\"\(zone)\"")
+        }
+        #expect(try stored("null", in: ProfileField.timeZone) == nil)
+        for wrong in ["5", "\"Europe London\"", "\"<b>\"", "\"\(String(repeating: "x", count: 65))\""] {
+            #expect(throws: MatrixError.self) { _ = try stored(wrong, in: ProfileField.timeZone) }
+        }
+    }
+
     @Test("other fields hold any JSON")
     func custom() throws {
         #expect(try stored("{\"b\":1,\"a\":[null]}", in: "org.example.field") == "{\"a\":[null],\"b\":1}")

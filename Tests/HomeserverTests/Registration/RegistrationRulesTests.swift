@@ -22,11 +22,43 @@ struct RegistrationRulesTests {
         #expect(error?.status == 400)
     }
 
-    @Test("registration is open only where it is enabled and needs no verification")
+    @Test("an underscore begins a name only where the operator allows it")
+    func underscore() throws {
+        try Localpart.check("_alice", server: Self.server, allowsUnderscore: true)
+        #expect(throws: MatrixError.self) { try Localpart.check("_al ice", server: Self.server, allowsUnderscore: true) }
+    }
+
+    // MARK: The flows
+
+    private static let (dummy, email, token) = ("m.login.dummy", "m.login.email.identity", "m.login.registration_token")
+
+    @Test("registration is open only where it is enabled")
     func policy() {
-        #expect(RegistrationPolicy(isEnabled: true, isOpenWithoutVerification: true).flows == [["m.login.dummy"]])
-        #expect(RegistrationPolicy(isEnabled: true).flows.isEmpty)
-        #expect(RegistrationPolicy(isOpenWithoutVerification: true).flows.isEmpty)
+        #expect(RegistrationPolicy(isEnabled: true).flows == [[Self.dummy]])
+        #expect(RegistrationPolicy().flows.isEmpty)
+    }
+
+    @Test("where mail is sent an address can be shown, and where one is required it must be")
+    func emailFlows() {
+        var policy = RegistrationPolicy(isEnabled: true)
+        policy.verifiesEmail = true
+        #expect(policy.flows == [[Self.dummy], [Self.email]])
+        policy.options.requiredMedia = [.email]
+        #expect(policy.flows == [[Self.email]])
+        policy.options.takesTokenForThirdPartyID = true
+        #expect(policy.flows == [[Self.email], [Self.token]])
+    }
+
+    @Test("token, captcha and terms stand before all that follows, once each")
+    func commonStages() {
+        var policy = RegistrationPolicy(isEnabled: true)
+        policy.verifiesEmail = true
+        policy.options.requiresToken = true
+        policy.options.takesTokenForThirdPartyID = true
+        policy.requiresCaptcha = true
+        policy.termsAtRegistration = "1.0"
+        let common = [Self.token, "m.login.recaptcha", "m.login.terms"]
+        #expect(policy.flows == [common + [Self.dummy], common + [Self.email], ["m.login.recaptcha", "m.login.terms", Self.token]])
     }
 
     // MARK: The shared secret

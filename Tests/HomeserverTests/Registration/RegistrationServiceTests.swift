@@ -50,9 +50,9 @@ struct RegistrationServiceTests {
                             json(#"{"username":"\#(name)","password":"x"}"#), path: Self.path, from: "192.0.2.1")
                     } == "M_USER_IN_USE")
             }
-            #expect(try await errorCode { try await server.registration.checkAvailable("alice") } == "M_USER_IN_USE")
-            #expect(try await errorCode { try await server.registration.checkAvailable("a b") } == "M_INVALID_USERNAME")
-            #expect(try await errorCode { try await server.registration.checkAvailable("bob") } == nil)
+            #expect(try await errorCode { try await server.registration.checkAvailable("alice", from: "192.0.2.1") } == "M_USER_IN_USE")
+            #expect(try await errorCode { try await server.registration.checkAvailable("a b", from: "192.0.2.1") } == "M_INVALID_USERNAME")
+            #expect(try await errorCode { try await server.registration.checkAvailable("bob", from: "192.0.2.1") } == nil)
         }
     }
 

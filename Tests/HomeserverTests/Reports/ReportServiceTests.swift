@@ -17,7 +17,8 @@ struct ReportServiceTests {
         try await withDatabase(kind) { database in
             let rooms = try await TestRooms(on: database)
             let accounts = AccountService(database: database, serverName: TestRooms.serverName)
-            _ = try await accounts.create(AccountRow(user: bob, passwordHash: nil, created: .now), displayName: nil)
+            let account = AccountRow(user: bob, passwordHash: nil, created: .now)
+            _ = try await database.write { try AccountService.insert(account, displayName: nil, on: $0) }
             let reports = ReportService(
                 database: database, rooms: rooms.rooms, history: rooms.history, accounts: accounts,
                 rateLimits: RateLimiter(RateLimits()))

@@ -1,5 +1,6 @@
 // The services of accounts on a test's database, as the server has them.
 
+import Federation
 import Homeserver
 import MatrixCore
 import Persistence
@@ -21,6 +22,15 @@ struct AccountsFixture: Sendable {
     let sessions: SessionService
     let login: LoginService
     let registration: RegistrationService
+    let rateLimits: RateLimiter
+    let usage: UsageLimits
+    let tokens: RegistrationTokens
+    let mails = MailRecorder()
+    let validation: EmailValidation
+    let interactive: InteractiveAuthentication
+    let reauthentication: Reauthentication
+    let identifiers: ThirdPartyIdentifiers
+    let moderation: AccountModeration
     let profiles: ProfileService
     let pushRules: PushRuleService
     let accountData: AccountDataService
@@ -28,7 +38,14 @@ struct AccountsFixture: Sendable {
     let rooms: RoomRegistry
     let creation: RoomCreation
 
-    init(_ database: any Database, lifetimes: SessionLifetimes = SessionLifetimes(), limits: RateLimits = .none) async throws {
+    /// - Parameters:
+    ///   - policy: nil: everyone may register.
+    ///   - proofTimeout: for how long who has shown who they are need not do so again.
+    init(
+        _ database: any Database, lifetimes: SessionLifetimes = SessionLifetimes(), limits: RateLimits = .none,
+        policy: RegistrationPolicy? = nil, usage usageOptions: UsageOptions = UsageOptions(), proofTimeout: Duration = .zero,
+        validity: Duration? = nil
+    ) async throws {
         self.database = database
         let logger = DatabaseFixture.logger
         let sequences = try await Sequences.load(from: database)
@@ -40,13 +57,29 @@ struct AccountsFixture: Sendable {
         let directory = AliasDirectory(rooms: rooms)
         creation = RoomCreation(rooms: rooms, directory: directory, policy: RoomCreationPolicy())
         let passwords = PasswordHasher(rounds: 4, pepper: "")
-        let rateLimits = RateLimiter(limits)
+        rateLimits = RateLimiter(limits)
+        usage = UsageLimits(usageOptions, database: database, logger: logger)
         accounts = AccountService(database: database, serverName: Self.server)
-        sessions = SessionService(database: database, journal: journal, lifetimes: lifetimes, observers: [devices])
+        sessions = SessionService(database: database, journal: journal, lifetimes: lifetimes, observers: [devices], usage: usage)
         login = LoginService(accounts: accounts, passwords: passwords, rateLimits: rateLimits, isEnabled: true)
+        tokens = RegistrationTokens(database: database)
+        validation = try EmailValidation(database: database, mailer: .recording(to: mails), tokenLifetime: .seconds(3600))
+        interactive = InteractiveAuthentication(
+            database: database,
+            stages: [
+                DummyStage(), PasswordStage(login: login), RegistrationTokenStage(tokens: tokens, rateLimits: rateLimits),
+                EmailIdentityStage(validation: validation),
+            ])
+        reauthentication = Reauthentication(database: database, interactive: interactive, login: login, timeout: proofTimeout)
+        identifiers = ThirdPartyIdentifiers(
+            database: database, validation: validation,
+            identityServers: IdentityAssociations(
+                http: OutboundHTTP(OutboundConfiguration()), serverName: Self.server, signingKey: environment.signingKey, logger: logger),
+            logger: logger)
+        moderation = AccountModeration(database: database, sessions: sessions, serverName: Self.server, validity: validity)
         registration = RegistrationService(
-            accounts: accounts, passwords: passwords, rateLimits: rateLimits, interactive: InteractiveAuthentication(),
-            policy: RegistrationPolicy(isEnabled: true, isOpenWithoutVerification: true))
+            database: database, accounts: accounts, passwords: passwords, rateLimits: rateLimits, interactive: interactive,
+            policy: policy ?? RegistrationPolicy(isEnabled: true), usage: usage)
         profiles = ProfileService(
             database: database, membership: RoomMembership(rooms: rooms, directory: directory), serverName: Self.server)
         pushRules = PushRuleService(database: database, journal: journal)
@@ -74,6 +107,8 @@ extension RateLimits {
         limits.login.address = unlimited
         limits.login.account = unlimited
         limits.login.failedAttempts = unlimited
+        limits.thirdPartyValidation = unlimited
+        limits.registrationTokenValidity = unlimited
         return limits
     }
 }
@@ -90,6 +125,42 @@ final class DeviceRecorder: DeviceObserver {
 
     func didDelete(_ devices: [DeviceID], of user: UserID) async {
         deleted.withLock { $0 += devices.map(\.string) }
+    }
+}
+
+/// Keeps the mails that would be sent.
+final class MailRecorder: MailTransport {
+    let sent = Mutex<[MailMessage]>([])
+    let isBroken = Mutex(false)
+
+    func send(_ message: MailMessage) async throws(MailFailure) {
+        if isBroken.withLock({ $0 }) { throw MailFailure("no route to host") }
+        sent.withLock { $0.append(message) }
+    }
+
+    var count: Int { sent.withLock { $0.count } }
+
+    /// The link of the newest mail.
+    var link: String? {
+        sent.withLock { $0.last?.text.split(whereSeparator: \.isWhitespace).first { $0.hasPrefix("https://") }.map(String.init) }
+    }
+
+    /// A parameter of that link.
+    func parameter(_ name: String) -> String? {
+        link?.split(separator: "?").last?.split(separator: "&").first { $0.hasPrefix("\(name)=") }.map {
+            String($0.dropFirst(name.utf8.count + 1))
+        }
+    }
+}
+
+extension AccountMailer {
+    static func recording(to recorder: MailRecorder) throws -> AccountMailer {
+        var email = EmailConfiguration()
+        email.sender = "Our %(app)s server <noreply@example.org>"
+        return AccountMailer(
+            email, serverName: AccountsFixture.server, publicBaseURL: "https://test/",
+            templates: try TemplateLibrary(directories: [], values: ["server_name": "test"]), transport: recorder,
+            logger: DatabaseFixture.logger)
     }
 }
 

@@ -10,8 +10,8 @@ import TestSupport
 
 /// A server with rooms, accounts and directories, whose reader follows the commit stream as long as `body` runs.
 struct DirectoryFixture: Sendable {
+    let database: any Database
     let rooms: TestRooms
-    let accounts: AccountService
     let profiles: ProfileService
     let accountData: AccountDataService
     let reader: CommitReader
@@ -25,7 +25,7 @@ struct DirectoryFixture: Sendable {
         rooms = try await TestRooms(on: database)
         let (journal, registry, name) = (rooms.journal, rooms.rooms, TestRooms.serverName)
         let appearances = RoomAppearanceReader(rooms: registry, events: rooms.events)
-        accounts = AccountService(database: database, serverName: name)
+        self.database = database
         profiles = ProfileService(database: database, membership: rooms.membership, serverName: name)
         accountData = AccountDataService(
             database: database, journal: journal, pushRules: PushRuleService(database: database, journal: journal))
@@ -64,7 +64,8 @@ struct DirectoryFixture: Sendable {
     @discardableResult
     func account(_ name: String, displayName: String? = nil) async throws -> UserID {
         let user = TestRooms.user(name)
-        _ = try await accounts.create(AccountRow(user: user, passwordHash: nil, created: .now), displayName: displayName)
+        let account = AccountRow(user: user, passwordHash: nil, created: .now)
+        _ = try await database.write { try AccountService.insert(account, displayName: displayName, on: $0) }
         return user
     }
 

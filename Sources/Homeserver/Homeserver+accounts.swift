@@ -1,0 +1,43 @@
+// The parts of accounts that the configuration chooses: which stages there are, and whether mails are sent.
+
+import Federation
+import Logging
+import Persistence
+import ServerConfiguration
+
+extension Homeserver {
+    /// The stages of user-interactive authentication that the configuration allows.
+    static func stages(
+        _ configuration: ServerConfiguration, login: LoginService, tokens: RegistrationTokens, validation: EmailValidation?,
+        rateLimits: RateLimiter, logger: Logger
+    ) -> [any InteractiveAuthStage] {
+        var stages: [any InteractiveAuthStage] = [DummyStage(), PasswordStage(login: login)]
+        let registration = configuration.registration
+        if registration.requiresToken || registration.takesTokenForThirdPartyID {
+            stages.append(RegistrationTokenStage(tokens: tokens, rateLimits: rateLimits))
+        }
+        if let validation { stages.append(EmailIdentityStage(validation: validation)) }
+        if let consent = configuration.consent { stages.append(TermsStage(consent, publicBaseURL: configuration.publicBaseURL)) }
+        // The service is the operator's choice: it may be in a private network.
+        var trusted = configuration.outbound
+        trusted.blockedRanges = []
+        if let captcha = RecaptchaStage(configuration.captcha, http: OutboundHTTP(trusted), logger: logger) { stages.append(captcha) }
+        return stages
+    }
+
+    static func mailer(_ configuration: ServerConfiguration, templates: TemplateLibrary, logger: Logger) -> AccountMailer? {
+        guard let email = configuration.email else { return nil }
+        let transport = SMTPTransport(
+            email, serverName: configuration.serverName, verifiesCertificates: !configuration.outbound.acceptsAnyCertificate)
+        return AccountMailer(
+            email, serverName: configuration.serverName, publicBaseURL: configuration.publicBaseURL, templates: templates,
+            transport: transport, logger: logger)
+    }
+
+    static func emailValidation(
+        _ configuration: ServerConfiguration, database: any Database, mailer: AccountMailer?
+    ) -> EmailValidation? {
+        guard let mailer, let email = configuration.email else { return nil }
+        return EmailValidation(database: database, mailer: mailer, tokenLifetime: email.tokenLifetime)
+    }
+}
