@@ -19,16 +19,60 @@ package final class BlockingThreads: Sendable {
         self.limit = limit
     }
 
-    /// Runs `body` on the thread with the shortest queue.
+    /// How many run or wait.
+    package var load: Int { waiting.withLock { $0.reduce(0, +) } }
+
+    /// Runs `body` on the thread with the shortest queue. A task that is cancelled waits no longer; its `body` runs to its end all the same.
     ///
-    /// - Returns: nil where too many wait; `body` is not run then.
+    /// - Returns: nil where too many wait, and `body` is not run; nil also for a cancelled task.
     package func run<T: Sendable>(_ body: @escaping @Sendable () -> T) async -> T? {
         guard let thread = waiting.withLock({ enter(&$0) }) else { return nil }
-        let result = await withCheckedContinuation { continuation in
-            threads[thread].async { continuation.resume(returning: body()) }
+        let outcome = Outcome<T>()
+        threads[thread].async { [self] in
+            let result = body()
+            waiting.withLock { $0[thread] -= 1 }
+            outcome.resume(returning: result)
         }
-        waiting.withLock { $0[thread] -= 1 }
-        return result
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { outcome.wait($0) }
+        } onCancel: {
+            outcome.resume(returning: nil)
+        }
+    }
+
+    /// What is resumed once, by whoever comes first: the thread, or the end of the task.
+    private final class Outcome<T: Sendable>: Sendable {
+        private enum State {
+            case pending
+            case waiting(CheckedContinuation<T?, Never>)
+            case done(T?)
+        }
+
+        private let state = Mutex(State.pending)
+
+        func wait(_ continuation: CheckedContinuation<T?, Never>) {
+            let early: T?? = state.withLock { state in
+                if case .done(let result) = state { return .some(result) }
+                state = .waiting(continuation)
+                return nil
+            }
+            if let early { continuation.resume(returning: early) }
+        }
+
+        func resume(returning result: T?) {
+            let continuation: CheckedContinuation<T?, Never>? = state.withLock { state in
+                switch state {
+                case .pending:
+                    state = .done(result)
+                    return nil
+                case .waiting(let continuation):
+                    state = .done(result)
+                    return continuation
+                case .done: return nil
+                }
+            }
+            continuation?.resume(returning: result)
+        }
     }
 
     private func enter(_ waiting: inout [Int]) -> Int? {

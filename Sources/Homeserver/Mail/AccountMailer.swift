@@ -71,7 +71,9 @@ package struct AccountMailer: Service {
 
     /// Sends what waits, one after the other, until the server stops.
     package func run() async throws {
-        for await message in queue.cancelOnGracefulShutdown() { await deliver(message) }
+        await cancelWhenGracefulShutdown {
+            for await message in queue { await deliver(message) }
+        }
     }
 
     // MARK: Steps

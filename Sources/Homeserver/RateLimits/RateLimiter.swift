@@ -12,6 +12,8 @@ package enum RateLimitedAction: Hashable, Sendable {
     case invitesPerRoom, invitesPerUser, invitesPerIssuer, thirdPartyInvite
     case adminRedaction, keyRequests, mediaCreate, presencePerUser, delayedEventManagement, reports, roomCreation
     case userDirectory, roomHierarchy, thirdPartyValidation, registrationTokenValidity, reauthenticationFailures, usernameAvailability
+    /// The beginning of a registration, with a password that has to be hashed.
+    case registrationSession
 }
 
 /// Refuses what is done too often. The buckets are in memory: each process limits what passes through it, and a
@@ -115,6 +117,7 @@ package final class RateLimiter: Sendable {
         case .registrationTokenValidity: limits.registrationTokenValidity
         case .reauthenticationFailures: limits.login.failedAttempts
         case .usernameAvailability: Self.usernameAvailability
+        case .registrationSession: RateLimit(limits.registration.perSecond * 10, limits.registration.burst * 10)
         }
     }
 }

@@ -66,6 +66,7 @@ package struct RegistrationService: Sendable {
 
         let operation = InteractiveAuthSession.Operation(method: "POST", path: path, user: nil)
         let earlier = try await interactive.session(named: body, for: operation)
+        if earlier == nil { try rateLimits.check(.registrationSession, of: ByteString(address)) }
         if let name, guest ?? earlier?.guest == nil, earlier?.registeredUser?.localpart.string != name { try await checkEarly(name) }
 
         let session: InteractiveAuthSession

@@ -26,8 +26,8 @@ enum RegistrationRoutes {
         return try await answeringChallenges {
             let registered = try await context.homeserver.registration.register(
                 body, path: context.request.path, from: context.request.remoteAddress, upgrading: guest)
-            // The guest's own sessions are those of a person now.
-            if let guest { context.homeserver.sessions.forget(guest) }
+            // Where it was a guest, its own sessions are those of a person now.
+            context.homeserver.sessions.forget(registered.user)
             return try await answer(to: registered.user, parameters: registered.parameters, context)
         }
     }
