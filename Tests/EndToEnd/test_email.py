@@ -186,11 +186,12 @@ async def test_a_proof_for_one_thing_does_no_other(mailing, mailbox):
     values = parameters(link(await mailbox.next()))
     # A reset's link does not validate at an address that is opened without asking.
     query = "&".join(f"{key}={value}" for key, value in values.items())
-    await anonymous.raw("GET", f"/_matrix/client/unstable/registration/email/submit_token?{query}")
-    for body in (auth("m.login.email.identity", **creds(values["sid"], "reset")),):
-        fail = await refused(anonymous.post(V3 + "/register", {"username": "eve", "password": "x", **body}))
-        assert fail.errcode == "M_UNAUTHORIZED"
-    await refused(alice.post(V3 + "/account/3pid", {"three_pid_creds": {"sid": values["sid"], "client_secret": "reset"}}))
+    assert (await anonymous.raw("GET", f"/_matrix/client/unstable/registration/email/submit_token?{query}"))[0] == 400
+    assert (await anonymous.raw("POST", "/_synapse/client/password_reset/email/submit_token", data=values))[0] == 200
+    body = auth("m.login.email.identity", **creds(values["sid"], "reset"))
+    assert (await refused(anonymous.post(V3 + "/register", {"username": "eve", "password": "x", **body}))).errcode == "M_UNAUTHORIZED"
+    older = {"three_pid_creds": {"sid": values["sid"], "client_secret": "reset"}}
+    assert (await refused(alice.post(V3 + "/account/3pid", older))).errcode == "M_THREEPID_AUTH_FAILED"
     for client in (alice, anonymous):
         await client.close()
 

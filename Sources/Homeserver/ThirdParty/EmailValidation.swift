@@ -118,15 +118,18 @@ package struct EmailValidation: Sendable {
 
     /// Notes that a link was opened.
     ///
+    /// - Parameter purpose: what the place is for to which the link led.
     /// - Returns: where the person is to be led.
     /// - Throws: `Refusal`.
-    package func submit(session id: String, secret: ClientSecret, token: String) async throws -> String? {
+    package func submit(
+        session id: String, secret: ClientSecret, token: String, for purpose: Purpose
+    ) async throws -> String? {
         let (secretHash, tokenHash) = (secret.hash, SHA256Hash.hash(Array(token.utf8)))
         guard Self.isStorable(id) else { throw Refusal.unknown }
         return try await database.write { connection in
             guard let session = try ThirdPartySessionStore.session(id, on: connection),
                 let (nextLink, expires) = try ThirdPartySessionStore.token(tokenHash, of: id, on: connection),
-                PasswordHasher.isEqual(session.clientSecretHash, secretHash)
+                session.purpose == purpose.rawValue, PasswordHasher.isEqual(session.clientSecretHash, secretHash)
             else { throw Refusal.unknown }
             if session.validated == nil {
                 guard Timestamp.now < expires else { throw Refusal.expired }

@@ -13,10 +13,16 @@ enum EmailValidationRoutes {
         .client(.post, "/account/password/msisdn/requestToken", access: .open, refusePhone),
         .client(.post, "/account/3pid/msisdn/requestToken", access: .open, refusePhone),
         // Where links lead, as Synapse has it.
-        .client(.get, "/registration/email/submit_token", versions: ["unstable"], access: .open) { try await open("registration", $0) },
-        .client(.get, "/add_threepid/email/submit_token", versions: ["unstable"], access: .open) { try await open("add_threepid", $0) },
+        .client(.get, "/registration/email/submit_token", versions: ["unstable"], access: .open) {
+            try await open("registration", .registration, $0)
+        },
+        .client(.get, "/add_threepid/email/submit_token", versions: ["unstable"], access: .open) {
+            try await open("add_threepid", .addition, $0)
+        },
         Route(.get, "/_synapse/client/password_reset/email/submit_token", access: .open, confirmReset),
-        Route(.post, "/_synapse/client/password_reset/email/submit_token", access: .open) { try await open("password_reset", $0) },
+        Route(.post, "/_synapse/client/password_reset/email/submit_token", access: .open) {
+            try await open("password_reset", .passwordReset, $0)
+        },
     ]
 
     // MARK: Asking for a link
@@ -66,13 +72,13 @@ enum EmailValidationRoutes {
     }
 
     /// - Parameter subject: what the pages are called after.
-    private static func open(_ subject: String, _ context: APIContext) async throws -> APIResponse {
+    private static func open(_ subject: String, _ purpose: EmailValidation.Purpose, _ context: APIContext) async throws -> APIResponse {
         let form = FormFields(context.request)
         let validation = try validation(context)
         let secret = try ClientSecret(try form.required("client_secret"))
         do {
             let next = try await validation.submit(
-                session: try form.required("sid"), secret: secret, token: try form.required("token"))
+                session: try form.required("sid"), secret: secret, token: try form.required("token"), for: purpose)
             if let next { return .redirect(to: next) }
         } catch let refusal as EmailValidation.Refusal {
             return try context.page(

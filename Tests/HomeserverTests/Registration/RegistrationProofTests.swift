@@ -146,9 +146,11 @@ struct RegistrationProofTests {
             delivery: .awaited)
     }
 
-    private func open(_ server: AccountsFixture, _ sid: String, secret: String = "s3cret") async throws {
+    private func open(
+        _ server: AccountsFixture, _ sid: String, secret: String = "s3cret", for purpose: EmailValidation.Purpose = .registration
+    ) async throws {
         _ = try await server.validation.submit(
-            session: sid, secret: ClientSecret(secret), token: #require(server.mails.parameter("token")))
+            session: sid, secret: ClientSecret(secret), token: #require(server.mails.parameter("token")), for: purpose)
     }
 
     @Test("an account gets the address that was shown, and its owner logs in with it", arguments: DatabaseKind.allCases)
@@ -202,7 +204,7 @@ struct RegistrationProofTests {
             let server = try await AccountsFixture(database, policy: Self.emailPolicy)
             let id = try await session(server, #"{"username":"alice","password":"x"}"#)
             let sid = try await begin(server, "a@example.org", for: .addition)
-            try await open(server, sid)
+            try await open(server, sid, for: .addition)
             let stage = auth(id, "m.login.email.identity", #","threepid_creds":{"sid":"\#(sid)","client_secret":"s3cret"}"#)
             await #expect(throws: InteractiveAuthRequired.self) { _ = try await register(server, stage) }
         }

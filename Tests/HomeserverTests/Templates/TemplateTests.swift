@@ -79,7 +79,8 @@ struct TemplateTests {
         #expect(throws: TemplateError.self) { try render("{% include 't.html' %}") }
         #expect(throws: TemplateError.self) { try render(String(repeating: "{% if 1 %}", count: 5000)) }
         #expect(throws: TemplateError.self) { try render("{{ " + String(repeating: "(", count: 5000)) }
-        let doubling = (0..<30).map { _ in "{% for x in list %}{% for y in list %}" }.joined() + "xxxxxxxxxx"
+        let (loop, end) = (String(repeating: "{% for x in list %}", count: 30), String(repeating: "{% endfor %}", count: 30))
+        let doubling = loop + "xxxxxxxxxx" + end
         #expect(throws: TemplateError.self) { try render(doubling, Self.values) }
     }
 

@@ -28,13 +28,16 @@ struct EmailValidationTests {
             #expect(token.utf8.count == 32 && server.mails.parameter("sid") == sid)
 
             #expect(try await validation.validated(sid, secret: secret, for: .addition) == nil)
+            await #expect(throws: EmailValidation.Refusal.self) {
+                _ = try await validation.submit(session: sid, secret: secret, token: token, for: .registration)
+            }
             for (session, secret, token) in [(sid, "other", token), (sid, "s3cret", "x"), ("x", "s3cret", token), ("\0", "s3cret", token)] {
                 await #expect(throws: EmailValidation.Refusal.self) {
-                    _ = try await validation.submit(session: session, secret: ClientSecret(secret), token: token)
+                    _ = try await validation.submit(session: session, secret: ClientSecret(secret), token: token, for: .addition)
                 }
             }
             // Twice: people press links twice.
-            for _ in 0..<2 { #expect(try await validation.submit(session: sid, secret: secret, token: token) == nil) }
+            for _ in 0..<2 { #expect(try await validation.submit(session: sid, secret: secret, token: token, for: .addition) == nil) }
             #expect(try await validation.validated(sid, secret: secret, for: .addition)?.address == "a@b")
             #expect(try await validation.validated(sid, secret: secret, for: .passwordReset) == nil)
             #expect(try await validation.validated(sid, secret: ClientSecret("other"), for: .addition) == nil)
@@ -82,11 +85,11 @@ struct EmailValidationTests {
             let token = try #require(server.mails.parameter("token"))
             try await database.write { try $0.execute("UPDATE threepid_tokens SET expires_ts = 1") }
             await #expect(throws: EmailValidation.Refusal.expired) {
-                _ = try await server.validation.submit(session: sid, secret: ClientSecret("s3cret"), token: token)
+                _ = try await server.validation.submit(session: sid, secret: ClientSecret("s3cret"), token: token, for: .registration)
             }
             try await database.write { try $0.execute("UPDATE threepid_tokens SET expires_ts = 9000000000000") }
             #expect(
-                try await server.validation.submit(session: sid, secret: ClientSecret("s3cret"), token: token)
+                try await server.validation.submit(session: sid, secret: ClientSecret("s3cret"), token: token, for: .registration)
                     == "https://client/?x&sid=\(sid)")
         }
     }
@@ -99,7 +102,7 @@ struct EmailValidationTests {
             func add(_ secret: String, to user: UserID) async throws {
                 let sid = try await server.validation.begin(request("a@b", secret), for: .addition, delivery: .awaited)
                 let token = try #require(server.mails.parameter("token"))
-                _ = try await server.validation.submit(session: sid, secret: ClientSecret(secret), token: token)
+                _ = try await server.validation.submit(session: sid, secret: ClientSecret(secret), token: token, for: .addition)
                 try await server.identifiers.add(session: sid, secret: ClientSecret(secret), to: user)
             }
             try await add("one", to: alice)
