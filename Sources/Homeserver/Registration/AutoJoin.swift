@@ -75,7 +75,7 @@ package struct AutoJoin: Sendable {
 
     private func invite(_ user: UserID, to alias: RoomAlias) async throws {
         guard let inviter else { return }
-        let room = try await membership.room(alias.string)
+        let room = try await membership.room(alias.string).room
         try await membership.change(.invite, of: user, in: room, by: MembershipRequester(user: inviter, isAdmin: true))
     }
 }
