@@ -76,8 +76,11 @@ struct Wiring {
             homeserver.delayedStateCancellation,
             homeserver.slidingConnections,
             homeserver.federationSender,
+            homeserver.retention,
             homeserver.sync,
         ] + (homeserver.configuration.enableSearch ? [homeserver.searchReader] : [])
+            + (homeserver.configuration.retention.allowsSelfDestruction
+                ? [homeserver.selfDestruction, homeserver.selfDestructionNotes] : [])
     }
 
     /// The operator's rules about names of rooms and the room directory.

@@ -23,5 +23,6 @@ package enum Migrations {
         .remoteRooms,
         .federationSending,
         .remoteDevices,
+        .retention,
     ]
 }

@@ -15,7 +15,7 @@ package enum ConfigurationOptions {
 
     static let built: [ConfigurationOption] =
         server + PresenceOptions.all + tls + storage + rateLimits + accounts + sessions + keys + rooms + directories + calls + discovery
-        + OutboundOptions.all + FederationOptions.all + FeatureOptions.all + operation
+        + OutboundOptions.all + FederationOptions.all + FeatureOptions.all + RetentionOptions.all + operation
 
     private static let server: [ConfigurationOption] = [
         .custom("server_name") { _, _, _ in },  // read first: much depends on it
