@@ -8,7 +8,7 @@ extension PresenceService {
     /// Takes over what a server tells of its users, who share rooms with ours.
     package func hear(_ told: [RemotePresence]) async {
         let time = now().milliseconds
-        let news = board.withLock { board in told.filter { board.hear($0, now: time) }.map(\.user) }
+        let news = change { board in told.filter { board.hear($0, now: time) }.map(\.user) }
         // Told at once, so that they make one commit.
         await news.forEachConcurrently(limit: 100) { [self] user in await publish(user) }
     }

@@ -109,7 +109,7 @@ package final class PresenceService: Sendable {
     }
 
     /// Changes the board, and has the clock looked at again where it was not needed any more.
-    private func change<T: Sendable>(_ body: (inout PresenceBoard) -> T) -> T {
+    func change<T: Sendable>(_ body: (inout PresenceBoard) -> T) -> T {
         let (result, isAwake) = board.withLock { board in
             let wasResting = board.isResting
             let result = body(&board)
