@@ -40,7 +40,7 @@ extension FederationSender {
     private func readArrival(of user: UserID, _ route: EventRoute, _ batch: inout Batch) async throws {
         let event = route.event
         guard let room = try await environment.rooms.room(event.roomID)?.current else { return }
-        let servers = RoomServers.servers(in: room).keys.filter { $0 != environment.serverName }
+        let servers = room.servers.keys.filter { $0 != environment.serverName }
         guard !servers.isEmpty else { return }
         let deviceUpdates = deviceUpdates
         let (known, update) = try await environment.database.read { connection in
@@ -152,6 +152,6 @@ extension FederationSender {
 
     func otherServers(in room: RoomID) async throws -> [ServerName] {
         guard let room = try await environment.rooms.room(room)?.current else { return [] }
-        return RoomServers.servers(in: room).keys.filter { $0 != environment.serverName }
+        return room.servers.keys.filter { $0 != environment.serverName }
     }
 }

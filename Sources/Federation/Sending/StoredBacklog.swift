@@ -44,7 +44,7 @@ package struct StoredBacklog: BacklogReader {
         }
         guard let roomID, let newest, let room = try await rooms.room(roomID) else { return [] }
         // Who is no longer in the room hears of nothing that came after its last event there.
-        guard RoomServers.servers(in: room.current)[server] != nil else { return [OutboundPDU(newest)] }
+        guard room.current.isJoined(by: server) else { return [OutboundPDU(newest)] }
         let ends = try await ends(of: roomID)
         if ends.contains(where: { $0.id == newest.id }) { return [OutboundPDU(newest)] }
         let erased = try await rooms.environment.erasedUsers.all()

@@ -145,23 +145,6 @@ struct FederationSendingStoreTests {
         }
     }
 
-    @Test("events that are passed on are known until that was begun", arguments: DatabaseKind.allCases)
-    func relays(kind: DatabaseKind) async throws {
-        try await withDatabase(kind) { database in
-            let (a, b) = (a, b)
-            let first = EventID(trusted: "$1"), second = EventID(trusted: "$2")
-            try await database.write { connection in
-                try FederationSendingStore.insertRelay(of: first, from: a, on: connection)
-                try FederationSendingStore.insertRelay(of: first, from: b, on: connection)
-                try FederationSendingStore.insertRelay(of: second, from: b, on: connection)
-            }
-            let all = [first, second, EventID(trusted: "$3")]
-            #expect(try await database.read { try FederationSendingStore.relays(among: all, on: $0) } == [first: a, second: b])
-            try await database.write { try FederationSendingStore.deleteRelays(of: [first], on: $0) }
-            #expect(try await database.read { try FederationSendingStore.relays(among: all, on: $0) } == [second: b])
-        }
-    }
-
     @Test("of device changes the newest of each device is announced, and keys that only some see are not", arguments: DatabaseKind.allCases)
     func announcements(kind: DatabaseKind) async throws {
         try await withDatabase(kind) { database in
