@@ -8,8 +8,8 @@ import Synchronization
 /// and stores all of it together, now and then. A server that keeps up costs no write.
 ///
 /// What holds at every moment for what is stored: everything up to the stored position has arrived at every server, but for what comes
-/// after the position that is stored with a server, and for messages to devices, which stand in a table of their own. So after a crash nothing is
-/// lost; some of what had arrived is sent again, and servers pass over what they have.
+/// after the position that is stored with a server, and for messages to devices, which stand in a table of their own. So after a crash
+/// nothing is lost; some of what had arrived is sent again, and servers pass over what they have.
 package final class SendingLedger: Sendable {
     private struct State {
         /// Everything up to here was taken in.

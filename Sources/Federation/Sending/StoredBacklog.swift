@@ -4,8 +4,8 @@ import MatrixCore
 import Persistence
 import Rooms
 
-/// As in Synapse, a server that comes back gets the newest event of each room in which there is news of ours, one room after the other, and asks for
-/// the rest itself. Where others have said something since, it gets the ends of the room instead.
+/// As in Synapse, a server that comes back gets the newest event of each room in which there is news of ours, one room after the other, and
+/// asks for the rest itself. Where others have said something since, it gets the ends of the room instead.
 package struct StoredBacklog: BacklogReader {
     private let database: any Database
     private let journal: Journal

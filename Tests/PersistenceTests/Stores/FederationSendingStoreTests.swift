@@ -17,7 +17,9 @@ struct FederationSendingStoreTests {
         try await withDatabase(kind) { database in
             let (a, b) = (a, b)
             try await database.write { connection in
-                for room in 1...4 { try FederationSendingStore.write(ServerRoomChange(server: a, room: RoomNID(Int64(room))), on: connection) }
+                for room in 1...4 {
+                    try FederationSendingStore.write(ServerRoomChange(server: a, room: RoomNID(Int64(room))), on: connection)
+                }
                 try FederationSendingStore.write(ServerRoomChange(server: b, room: RoomNID(5)), on: connection)
                 let newest: [RoomNID: StreamPosition] = [
                     RoomNID(1): StreamPosition(30), RoomNID(2): StreamPosition(10), RoomNID(3): StreamPosition(20),
@@ -27,7 +29,9 @@ struct FederationSendingStoreTests {
                 // What is older changes nothing.
                 try FederationSendingStore.noteSendings([RoomNID(1): StreamPosition(5)], on: connection)
             }
-            let found = try await database.read { try FederationSendingStore.missedRooms(of: a, after: StreamPosition(10), limit: 5, on: $0) }
+            let found = try await database.read {
+                try FederationSendingStore.missedRooms(of: a, after: StreamPosition(10), limit: 5, on: $0)
+            }
             #expect(
                 found == [
                     MissedRoomRow(room: RoomNID(3), position: position(20)), MissedRoomRow(room: RoomNID(1), position: position(30)),
@@ -175,7 +179,9 @@ struct FederationSendingStoreTests {
             #expect(single.map(\.subject) == [.crossSigningKeys, second])
             // The chain is one of devices.
             let links = try await database.read { connection in
-                try [1, 2, 4, 8, 9].map { try DeviceListStore.lastDeviceChanges(of: [alice], before: StreamPosition($0), on: connection)[alice]?.value }
+                try [1, 2, 4, 8, 9].map {
+                    try DeviceListStore.lastDeviceChanges(of: [alice], before: StreamPosition($0), on: connection)[alice]?.value
+                }
             }
             #expect(links == [nil, 1, 3, 4, 8])
             #expect(try await database.read { try DeviceListStore.lastDeviceChange(of: alice, on: $0) } == position(8))
