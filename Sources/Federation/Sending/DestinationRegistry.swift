@@ -22,10 +22,10 @@ package final class DestinationRegistry: Sendable {
 
     /// A server that does not answer, until it is tried again.
     private struct Waiting {
-        var backlog: DestinationBacklogRow
-        var hasMessages: Bool
+        var backlog = DestinationBacklogRow()
+        var hasMessages = false
         var receipts: PendingReceipts?
-        var refusalCount: Int
+        var refusalCount = 0
 
         mutating func miss(_ missed: DestinationBacklogRow) {
             if let after = missed.eventsAfter { backlog.eventsAfter = min(backlog.eventsAfter ?? after, after) }
@@ -102,7 +102,7 @@ package final class DestinationRegistry: Sendable {
             }
             return
         }
-        let destination = state.active[server] ?? makeDestination(server, Waiting(backlog: DestinationBacklogRow(), hasMessages: false, refusalCount: 0))
+        let destination = state.active[server] ?? makeDestination(server, Waiting())
         state.active[server] = destination
         destination.queue.withLock { queue in
             switch news {
@@ -121,7 +121,7 @@ package final class DestinationRegistry: Sendable {
     package func note(_ server: ServerName, backlog: DestinationBacklogRow, hasMessages: Bool) {
         state.withLock { state in
             guard state.active[server] == nil else { return }
-            var waiting = state.waiting[server] ?? Waiting(backlog: DestinationBacklogRow(), hasMessages: false, refusalCount: 0)
+            var waiting = state.waiting[server] ?? Waiting()
             waiting.miss(backlog)
             waiting.hasMessages = waiting.hasMessages || hasMessages
             state.waiting[server] = waiting

@@ -5,8 +5,8 @@ import Persistence
 
 /// Makes `m.device_list_update` and `m.signing_key_update` from what is stored.
 ///
-/// The changes of a user's devices are a chain: `stream_id` is the position of a change, `prev_id` that of the user's change before it. It is the
-/// same chain for every server, and `/user/devices` tells the last link of it; a server that finds a link missing asks there.
+/// The changes of a user's devices are a chain: `stream_id` is the position of a change, `prev_id` that of the user's change before it.
+/// It is the same chain for every server, and `/user/devices` tells the last link of it; a server that finds a link missing asks there.
 package struct DeviceUpdates: Sendable {
     private let showsNames: Bool
 

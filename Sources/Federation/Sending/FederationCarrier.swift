@@ -37,8 +37,8 @@ package struct FederationCarrier: TransactionCarrier {
     private func noteRefusals(in response: FederationResponse, of server: ServerName) {
         guard response.body.count > 100, let pdus = (try? response.json())?["pdus"] else { return }
         for (event, outcome) in pdus.members {
-            guard let error = outcome["error"]?.string else { continue }
-            logger.info("a server has refused an event", metadata: ["server": "\(server)", "event": "\(event)", "error": "\(error.prefix(200))"])
+            guard let error = outcome["error"]?.string?.prefix(200) else { continue }
+            logger.info("a server has refused an event", metadata: ["server": "\(server)", "event": "\(event)", "error": "\(error)"])
         }
     }
 }

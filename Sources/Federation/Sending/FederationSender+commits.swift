@@ -9,7 +9,6 @@ extension FederationSender {
     struct Batch {
         var routes: [EventRoute] = []
         var pdus: [EventNID: [UInt8]] = [:]
-        var relays: [EventID] = []
         var deviceUpdates: [(update: OutboundDeviceUpdate, servers: [ServerName], atOnce: Bool)] = []
         var presences: [(presence: OutboundPresence, servers: [ServerName])] = []
         var receipts: [(receipt: OutboundReceipt, atOnce: [ServerName], later: [ServerName])] = []
@@ -87,11 +86,9 @@ extension FederationSender {
     private func readEvents(_ changes: [Change], _ batch: inout Batch) async throws {
         let events = changes.compactMap { change in if case .event(let event) = change.kind { event } else { nil } }
         guard !events.isEmpty else { return }
-        let relays = try await relays(among: events)
-        batch.relays = Array(relays.keys)
         for event in events {
             if event.moves { companions = RecentCache(capacity: 2000) }
-            if let route = try await route(event, relayedFrom: relays[event.id]) { batch.routes.append(route) }
+            if let route = try await route(event) { batch.routes.append(route) }
         }
         try await store(batch.routes.flatMap(\.changes))
         let sent = batch.routes.filter { !$0.servers.isEmpty && $0.event.position > startPosition }.map(\.event.nid)
@@ -99,8 +96,8 @@ extension FederationSender {
         try await readArrivals(&batch)
     }
 
-    private func route(_ event: TimelineEvent, relayedFrom origin: ServerName?) async throws -> EventRoute? {
-        guard roomServers.concerns(event, relayedFrom: origin), let room = try await environment.rooms.room(event.roomID)?.current,
+    private func route(_ event: TimelineEvent) async throws -> EventRoute? {
+        guard roomServers.concerns(event), let room = try await environment.rooms.room(event.roomID)?.current,
             room.federates
         else { return nil }
         let present = RoomServers.Present(room, at: event)
@@ -108,16 +105,8 @@ extension FederationSender {
         if roomServers.needsStored(for: event, present) {
             stored = try await environment.database.read { try FederationSendingStore.servers(in: event.roomNID, on: $0) }
         }
-        let route = roomServers.take(event, present, relayedFrom: origin, stored: stored)
+        let route = roomServers.take(event, present, stored: stored)
         return route.isEmpty ? nil : route
-    }
-
-    /// Events of other servers' users that this server has to pass on: they came by a join, a leave or a knock.
-    private func relays(among events: [TimelineEvent]) async throws -> [EventID: ServerName] {
-        let serverName = environment.serverName
-        let candidates = events.filter { $0.membership != nil && !$0.sender.belongs(to: serverName) }.map(\.id)
-        guard !candidates.isEmpty else { return [:] }
-        return try await environment.database.read { try FederationSendingStore.relays(among: candidates, on: $0) }
     }
 
     /// Which servers are where must be stored before anybody is told: catching up goes by it.
@@ -138,7 +127,6 @@ extension FederationSender {
     /// Puts everything into the queues, then starts those who have something to send: what was decided together travels together.
     private func dispatch(_ batch: Batch) {
         for route in batch.routes { dispatch(route, batch.pdus[route.event.nid]) }
-        ledger.noteRelays(batch.relays)
         for (update, servers, atOnce) in batch.deviceUpdates { registry.tell(servers, .deviceUpdate(update), atOnce: atOnce) }
         registry.tell(batch.recipients, .messages)
         for (receipt, atOnce, later) in batch.receipts {

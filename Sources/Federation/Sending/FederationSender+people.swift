@@ -25,7 +25,7 @@ extension FederationSender {
         }
     }
 
-    /// Who comes into a room with servers that do not follow them yet makes himself known to these, and a server that comes into a room gets to
+    /// Who comes into a room with servers that do not follow them yet becomes known to these, and a server that comes into a room gets to
     /// know who is there.
     func readArrivals(_ batch: inout Batch) async throws {
         for route in batch.routes where route.event.position > startPosition {
@@ -40,7 +40,7 @@ extension FederationSender {
     private func readArrival(of user: UserID, _ route: EventRoute, _ batch: inout Batch) async throws {
         let event = route.event
         guard let room = try await environment.rooms.room(event.roomID)?.current else { return }
-        let servers = RoomServers.servers(in: room).keys.filter { $0 != environment.serverName }
+        let servers = room.servers.keys.filter { $0 != environment.serverName }
         guard !servers.isEmpty else { return }
         let deviceUpdates = deviceUpdates
         let (known, update) = try await environment.database.read { connection in
@@ -98,8 +98,8 @@ extension FederationSender {
 
     // MARK: Receipts
 
-    /// In a room of many servers, receipts for what was said some time ago go with other things: only the server of the event's sender hears of
-    /// them at once (as in Synapse). Everybody's receipts, at once, to everybody would be most of the traffic.
+    /// In a room of many servers, receipts for what was said some time ago go with other things: only the server of the event's sender
+    /// hears of them at once (as in Synapse). Everybody's receipts, at once, to everybody would be most of the traffic.
     func readReceipts(_ changes: [Change], _ batch: inout Batch) async throws {
         let positions = changes.compactMap { change -> StreamPosition? in
             guard case .receipt(_, let user) = change.kind, user.belongs(to: environment.serverName) else { return nil }
@@ -152,6 +152,6 @@ extension FederationSender {
 
     func otherServers(in room: RoomID) async throws -> [ServerName] {
         guard let room = try await environment.rooms.room(room)?.current else { return [] }
-        return RoomServers.servers(in: room).keys.filter { $0 != environment.serverName }
+        return room.servers.keys.filter { $0 != environment.serverName }
     }
 }

@@ -15,8 +15,8 @@ import ServiceLifecycle
 ///                       SendingLedger                                other server
 ///                       (what is known over a restart)
 ///
-/// The present is sent as it comes. The past, that is what was not sent before the last start, or not to a server that did not answer, is sent by
-/// catching up (`StoredBacklog`).
+/// The present is sent as it comes. The past, that is what was not sent before the last start, or not to a server that did not answer, is
+/// sent by catching up (`StoredBacklog`).
 package actor FederationSender: Service {
     let environment: Environment
     let registry: DestinationRegistry

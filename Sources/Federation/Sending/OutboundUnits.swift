@@ -98,9 +98,8 @@ package struct OutboundPresence: Sendable, Hashable {
     /// One EDU for several users.
     package static func edu(_ presences: [OutboundPresence], at now: Timestamp) -> OutboundEDU {
         OutboundEDU(type: "m.presence") { content in
-            content.member("push", array: { writer in
-                for presence in presences { presence.write(to: &writer, at: now) }
-            })
+            content.key("push")
+            content.array { list in for presence in presences { presence.write(to: &list, at: now) } }
         }
     }
 

@@ -85,22 +85,26 @@ package struct PendingReceipts: Sendable {
         let rooms = Dictionary(grouping: receipts, by: \.room).sorted { $0.key < $1.key }
         return OutboundEDU(type: "m.receipt") { content in
             for (room, receipts) in rooms {
-                content.member(room.string, object: { writer in
-                    writer.member("m.read", object: { writer in
+                content.key(room.string)
+                content.object { types in
+                    types.key("m.read")
+                    types.object { users in
                         for receipt in receipts.sorted(by: { $0.user < $1.user }) {
-                            writer.member(receipt.user.string, object: { write(receipt, to: &$0) })
+                            users.key(receipt.user.string)
+                            users.object { write(receipt, to: &$0) }
                         }
-                    })
-                })
+                    }
+                }
             }
         }
     }
 
     private static func write(_ receipt: OutboundReceipt, to writer: inout JSONWriter) {
-        writer.member("data", object: { data in
+        writer.key("data")
+        writer.object { data in
             if !receipt.thread.isEmpty { data.member("thread_id", receipt.thread) }
             data.member("ts", receipt.time)
-        })
+        }
         writer.member("event_ids", [receipt.event.string])
     }
 }

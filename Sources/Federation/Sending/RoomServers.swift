@@ -43,7 +43,7 @@ package struct RoomServers {
         }
 
         package init(_ room: RoomSnapshot, at event: TimelineEvent) {
-            self.init(counts: RoomServers.servers(in: room), isAhead: room.position > event.position)
+            self.init(counts: room.servers, isAhead: room.position > event.position)
         }
     }
 
@@ -61,9 +61,12 @@ package struct RoomServers {
     }
 
     /// Whether other servers may have to do with an event at all.
-    package func concerns(_ event: TimelineEvent, relayedFrom origin: ServerName?) -> Bool {
-        event.sender.belongs(to: serverName) || origin != nil || otherServer(movedBy: event) != nil
+    package func concerns(_ event: TimelineEvent) -> Bool {
+        isSent(event) || otherServer(movedBy: event) != nil || event.resolvesForks
     }
+
+    /// Whether it is for this server to send the event.
+    private func isSent(_ event: TimelineEvent) -> Bool { event.sender.belongs(to: serverName) || event.isRelayed }
 
     /// Whether `take` has to be told what is stored of the event's room.
     package mutating func needsStored(for event: TimelineEvent, _ present: Present) -> Bool {
@@ -74,12 +77,8 @@ package struct RoomServers {
 
     /// Takes in the next event of the commit stream.
     ///
-    /// - Parameters:
-    ///   - relayedFrom: the server that gave the event to this one alone; nil for all other events of other servers' users.
-    ///   - stored: the other servers in the room as they are stored, if they are asked for.
-    package mutating func take(
-        _ event: TimelineEvent, _ present: Present, relayedFrom origin: ServerName?, stored: [ServerName]?
-    ) -> EventRoute {
+    /// - Parameter stored: the other servers in the room as they are stored, if they are asked for.
+    package mutating func take(_ event: TimelineEvent, _ present: Present, stored: [ServerName]?) -> EventRoute {
         let before = known.value(for: event.roomNID) ?? Known(counts: nil, others: Set(stored ?? []))
         var after = before
         if !present.isAhead {
@@ -91,10 +90,10 @@ package struct RoomServers {
         known.insert(after, for: event.roomNID)
 
         var route = EventRoute(event)
-        if event.sender.belongs(to: serverName) || origin != nil, !isOutOfBand(event, present.counts) {
+        if isSent(event), !isOutOfBand(event, present.counts) {
             route.servers = present.isAhead ? before.others : after.others
             if let server = otherServerToTell(of: event) { route.servers.insert(server) }
-            if let origin { route.servers.remove(origin) }
+            if let server = source(ofRelayed: event) { route.servers.remove(server) }
         }
         guard after.others != before.others else { return route }
         for server in after.others.subtracting(before.others) {
@@ -113,6 +112,11 @@ package struct RoomServers {
     private func otherServer(movedBy event: TimelineEvent) -> ServerName? {
         guard event.moves, let member = event.member, !member.belongs(to: serverName) else { return nil }
         return member.server
+    }
+
+    /// The server that gave a join, a leave or a knock of its user to this server, to pass it on.
+    private func source(ofRelayed event: TimelineEvent) -> ServerName? {
+        event.isRelayed && event.member == event.sender ? event.sender.server : nil
     }
 
     /// A member whom the event took out of the room, or out of the invitation to it, is told by it, too.
@@ -136,15 +140,6 @@ package struct RoomServers {
         var others = Set(counts.keys)
         others.remove(serverName)
         return others
-    }
-
-    /// Joined members by server, our own among them.
-    package static func servers(in room: RoomSnapshot) -> ServerCounts {
-        var counts: ServerCounts = [:]
-        for (key, entry) in room.state where entry.membership == .join {
-            counts[UserID(trusted: key.stateKey.string).server, default: 0] += 1
-        }
-        return counts
     }
 }
 

@@ -8,8 +8,8 @@ import Synchronization
 /// and stores all of it together, now and then. A server that keeps up costs no write.
 ///
 /// What holds at every moment for what is stored: everything up to the stored position has arrived at every server, but for what comes
-/// after the position that is stored with a server, and for messages to devices, which stand in a table of their own. So after a crash nothing is
-/// lost; some of what had arrived is sent again, and servers pass over what they have.
+/// after the position that is stored with a server, and for messages to devices, which stand in a table of their own. So after a crash
+/// nothing is lost; some of what had arrived is sent again, and servers pass over what they have.
 package final class SendingLedger: Sendable {
     private struct State {
         /// Everything up to here was taken in.
@@ -24,8 +24,6 @@ package final class SendingLedger: Sendable {
         var acknowledged: [ServerName: StreamPosition] = [:]
         /// Servers that have left rooms whose last event they may not have got, and when.
         var departed: [ServerName: StreamPosition] = [:]
-        /// Events that were passed on.
-        var relayed: [EventID] = []
 
         /// These are stored.
         mutating func forget(_ stored: [RoomNID: StreamPosition]) {
@@ -86,7 +84,6 @@ package final class SendingLedger: Sendable {
     package func newestSending(in room: RoomNID) -> StreamPosition? { state.withLock { $0.sendings[room] } }
 
     package func noteDeparture(of server: ServerName, at position: StreamPosition) { state.withLock { $0.departed[server] = position } }
-    package func noteRelays(_ events: [EventID]) { state.withLock { $0.relayed += events } }
 
     /// Everything up to `position` was taken in, and is with the destinations.
     package func advance(to position: StreamPosition) {
@@ -129,8 +126,7 @@ package final class SendingLedger: Sendable {
         for server in before.savedBacklogs.keys where current[server] == nil { changed[server] = DestinationBacklogRow() }
         let caughtUp = before.departed.filter { $0.value <= before.position && current[$0.key]?.eventsAfter == nil }
         guard
-            before.position != before.savedPosition || !changed.isEmpty || !before.acknowledged.isEmpty || !before.relayed.isEmpty
-                || !caughtUp.isEmpty
+            before.position != before.savedPosition || !changed.isEmpty || !before.acknowledged.isEmpty || !caughtUp.isEmpty
         else { return }
         let changes = changed
         try await database.write { connection in
@@ -142,7 +138,6 @@ package final class SendingLedger: Sendable {
             if !caughtUp.isEmpty {
                 try FederationSendingStore.deleteDeparted(Array(caughtUp.keys), upTo: before.position, on: connection)
             }
-            if !before.relayed.isEmpty { try FederationSendingStore.deleteRelays(of: before.relayed, on: connection) }
             try CommitReaderStore.setPosition(before.position, of: FederationSendingStore.readerName, on: connection)
         }
         state.withLock { state in
@@ -151,7 +146,6 @@ package final class SendingLedger: Sendable {
             state.savedBacklogs = current
             for (server, position) in before.acknowledged where state.acknowledged[server] == position { state.acknowledged[server] = nil }
             for (server, position) in caughtUp where state.departed[server] == position { state.departed[server] = nil }
-            state.relayed.removeFirst(before.relayed.count)
         }
     }
 }

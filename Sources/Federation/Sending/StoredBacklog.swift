@@ -4,8 +4,8 @@ import MatrixCore
 import Persistence
 import Rooms
 
-/// As in Synapse, a server that comes back gets the newest event of each room in which there is news of ours, one room after the other, and asks for
-/// the rest itself. Where others have said something since, it gets the ends of the room instead.
+/// As in Synapse, a server that comes back gets the newest event of each room in which there is news of ours, one room after the other, and
+/// asks for the rest itself. Where others have said something since, it gets the ends of the room instead.
 package struct StoredBacklog: BacklogReader {
     private let database: any Database
     private let journal: Journal
@@ -43,21 +43,19 @@ package struct StoredBacklog: BacklogReader {
             )
         }
         guard let roomID, let newest, let room = try await rooms.room(roomID) else { return [] }
+        let own = [OutboundPDU(position: missed.position, json: newest.json)]
         // Who is no longer in the room hears of nothing that came after its last event there.
-        guard RoomServers.servers(in: room.current)[server] != nil else { return [OutboundPDU(newest)] }
-        let ends = try await ends(of: roomID)
-        if ends.contains(where: { $0.id == newest.id }) { return [OutboundPDU(newest)] }
-        let erased = try await rooms.environment.erasedUsers.all()
-        let news = ends.filter { $0.position > position && !erased.contains($0.sender) }
-        return news.isEmpty ? [OutboundPDU(newest)] : news.map { OutboundPDU($0) }
-    }
-
-    /// The events that nothing has followed yet. Who is in the room now may see them.
-    private func ends(of room: RoomID) async throws -> [FederationSendingStore.MissedEvent] {
-        try await database.read { connection in
-            guard let row = try RoomStore.room(room, on: connection) else { return [] }
-            return try FederationSendingStore.events(row.forwardExtremities, on: connection)
+        guard room.current.isJoined(by: server) else { return own }
+        let sight = ServerSight(server: server, room: room.current, erased: try await rooms.environment.erasedUsers.all())
+        let ends = try await database.read { connection -> [PDURow] in
+            let ends = try RoomStore.room(roomID, on: connection)?.forwardExtremities ?? []
+            if ends.contains(newest.id) { return [] }
+            let rows = try PDUStore.rows(ends, in: missed.room, on: connection).filter(\.flags.isEmpty)
+            return try sight.visible(rows, on: connection)
         }
+        let news = ends.compactMap { row in row.position.map { OutboundPDU(position: $0, json: row.json) } }
+            .filter { $0.position > position }.sorted { $0.position < $1.position }
+        return news.isEmpty ? own : news
     }
 
     // MARK: Devices
@@ -78,11 +76,5 @@ package struct StoredBacklog: BacklogReader {
         try await database.read { connection in
             try ToDeviceOutboxStore.messages(to: server, after: position, limit: limit, on: connection)
         }.map { OutboundDeviceMessage(position: $0.position, edu: OutboundEDU(json: $0.json)) }
-    }
-}
-
-extension OutboundPDU {
-    fileprivate init(_ event: FederationSendingStore.MissedEvent) {
-        self.init(position: event.position, json: event.json)
     }
 }

@@ -7,8 +7,8 @@ import Persistence
 /// Decides what a server is told next: a pure value. `Destination` acts on it.
 ///
 /// Events, changes of devices and messages to devices must all arrive; of them memory keeps a bounded number, and when the server does
-/// not answer, only the positions after which something is missing. What people do at the moment is told while it is news, and given up when the
-/// server does not answer, but for receipts, which wait for the next try.
+/// not answer, only the positions after which something is missing. What people do at the moment is told while it is news, and given up
+/// when the server does not answer, but for receipts, which wait for the next try.
 package struct TransactionQueue: Sendable {
     /// What the owner of the queue has to do next.
     package enum Step: Sendable {
@@ -118,8 +118,10 @@ package struct TransactionQueue: Sendable {
         backlog.isEmpty && !hasMessages && typing.isEmpty && presences.isEmpty && receipts.isEmpty
     }
 
-    /// About how many bytes and entries it holds: for tests of its bounds.
-    package var heldCount: Int { events.items.count + deviceUpdates.items.count + messages.count + typing.count + presences.count + receipts.count }
+    /// How many things it keeps in memory.
+    package var heldCount: Int {
+        events.items.count + deviceUpdates.items.count + messages.count + typing.count + presences.count + receipts.count
+    }
 
     // MARK: What is done
 

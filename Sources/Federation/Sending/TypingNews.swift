@@ -2,8 +2,8 @@
 
 import MatrixCore
 
-/// Works out from who is typing what is news, and who has to be told of again: other servers forget somebody after a minute. A value; the times are
-/// milliseconds on the caller's clock.
+/// Works out from who is typing what is news, and who has to be told of again: other servers forget somebody after a minute. A value; the
+/// times are milliseconds on the caller's clock.
 package struct TypingNews: Sendable {
     /// When somebody who goes on typing is told of again.
     private var told: [RoomID: [UserID: Int64]] = [:]

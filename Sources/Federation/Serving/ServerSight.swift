@@ -22,6 +22,12 @@ struct ServerSight: Sendable {
         }
     }
 
+    /// Those that the server may see whole.
+    func visible(_ rows: [PDURow], on connection: any SQLConnection) throws -> [PDURow] {
+        let hidden = try hidden(rows, on: connection)
+        return rows.filter { !erased.contains($0.sender) && !hidden.contains($0.nid) }
+    }
+
     /// Those that the history visibility hides. Of outliers the state is not known: they were sent to this server by others.
     private func hidden(_ rows: [PDURow], on connection: any SQLConnection) throws -> Set<EventNID> {
         let rows = rows.filter { !$0.isOutlier }

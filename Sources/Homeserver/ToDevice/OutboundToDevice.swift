@@ -71,16 +71,16 @@ extension ToDeviceRequest {
         OutboundEDU(type: "m.direct_to_device") { content in
             // By this the server knows an EDU that comes again.
             content.member("message_id", SessionToken.randomLetters(24))
-            content.member("messages", object: { users in
+            content.key("messages")
+            content.object { users in
                 var rest = messages
                 while let user = rest.first?.user {
                     let own = rest.prefix { $0.user == user }
                     rest = rest.dropFirst(own.count)
-                    users.member(user.string, object: { devices in
-                        for message in own { devices.member(message.device, raw: message.content) }
-                    })
+                    users.key(user.string)
+                    users.object { devices in for message in own { devices.member(message.device, raw: message.content) } }
                 }
-            })
+            }
             content.member("sender", sender)
             content.member("type", type)
         }

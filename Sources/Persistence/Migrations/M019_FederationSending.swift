@@ -48,15 +48,6 @@ extension Migration {
                     """),
             "CREATE INDEX to_device_outbox_server ON to_device_outbox (server_name, position)",
 
-            // Events of other servers' users that came to this server alone, by a join, leave or knock through it: it passes them on to
-            // all but `origin`. A row goes when that was begun.
-            """
-            CREATE TABLE relayed_events (
-                event_id TEXT NOT NULL PRIMARY KEY,
-                origin TEXT NOT NULL
-            )
-            """,
-
             // Which device changed; '' where it was the user's cross-signing keys. NULL: not known, as in all rows from before.
             "ALTER TABLE device_list_changes ADD COLUMN device_id TEXT",
         ]

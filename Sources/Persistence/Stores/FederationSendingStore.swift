@@ -1,5 +1,4 @@
-// What the federation sender knows over restarts: tables `server_rooms`, `room_sendings`, `destination_backlogs` and `relayed_events`
-// (migration 19).
+// What the federation sender knows over restarts: tables `server_rooms`, `room_sendings` and `destination_backlogs` (migration 19).
 
 import MatrixCore
 
@@ -188,56 +187,10 @@ package enum FederationSendingStore {
         return result
     }
 
-    /// An event of a room's timeline as far as it is sent to a server that has missed it.
-    package struct MissedEvent: Sendable {
-        package let id: EventID
-        package let sender: UserID
-        package let position: StreamPosition
-        package let json: [UInt8]
-
-        fileprivate init?(_ row: SQLRow) {
-            guard let position = row.optionalInt(2) else { return nil }
-            id = EventID(trusted: row.text(0))
-            sender = UserID(trusted: row.text(1))
-            self.position = StreamPosition(position)
-            json = row.blob(3)
+    /// The event that stands at a position.
+    package static func event(at position: StreamPosition, on connection: any SQLConnection) throws -> (id: EventID, json: [UInt8])? {
+        try connection.first("SELECT event_id, json FROM events WHERE position = $1", [.int(position.value)]) {
+            (EventID(trusted: $0.text(0)), $0.blob(1))
         }
-    }
-
-    package static func event(at position: StreamPosition, on connection: any SQLConnection) throws -> MissedEvent? {
-        try connection.first(
-            "SELECT event_id, sender, position, json FROM events WHERE position = $1", [.int(position.value)], MissedEvent.init) ?? nil
-    }
-
-    /// Those of these events that stand in a timeline, in its order.
-    package static func events(_ ids: [EventID], on connection: any SQLConnection) throws -> [MissedEvent] {
-        try connection.rows(
-            """
-            SELECT event_id, sender, position, json FROM events
-            WHERE {event_id IN $1} AND position IS NOT NULL AND flags = 0 ORDER BY position
-            """, [.texts(ids.map(\.string))], MissedEvent.init
-        ).compactMap { $0 }
-    }
-
-    // MARK: Events that are passed on
-
-    /// Notes that this server has to pass on an event of `origin`, in the transaction that stores the event.
-    package static func insertRelay(of event: EventID, from origin: ServerName, on connection: any SQLConnection) throws {
-        try connection.enqueue(
-            "INSERT INTO relayed_events (event_id, origin) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            [.text(event.string), .text(origin.string)])
-    }
-
-    /// Those of these events that have to be passed on, and whose they are.
-    package static func relays(among events: [EventID], on connection: any SQLConnection) throws -> [EventID: ServerName] {
-        var result: [EventID: ServerName] = [:]
-        try connection.query(
-            "SELECT event_id, origin FROM relayed_events WHERE {event_id IN $1}", [.texts(events.map(\.string))]
-        ) { row in result[EventID(trusted: row.text(0))] = ServerName(trusted: row.text(1)) }
-        return result
-    }
-
-    package static func deleteRelays(of events: [EventID], on connection: any SQLConnection) throws {
-        try connection.enqueue("DELETE FROM relayed_events WHERE {event_id IN $1}", [.texts(events.map(\.string))])
     }
 }

@@ -101,8 +101,8 @@ private struct World {
             var newest: [Int: Int64] = [:]
             for event in events { newest[event.room] = event.position }
             let rooms = newest.filter { $0.value > after.value }.sorted { $0.value < $1.value }.prefix(min(limit, 3))
-            queue.foundMissedRooms(
-                rooms.map { MissedRoomRow(room: RoomNID(Int64($0.key)), position: StreamPosition($0.value)) }, upTo: StreamPosition(position))
+            let rows = rooms.map { MissedRoomRow(room: RoomNID(Int64($0.key)), position: StreamPosition($0.value)) }
+            queue.foundMissedRooms(rows, upTo: StreamPosition(position))
         case .fetchMissedEvents(let room, _):
             inFlight = queue.foundMissedEvents([pdu(room.position.value, Int(room.room.value))], in: room)
         case .readDeviceUpdates(let after, _):

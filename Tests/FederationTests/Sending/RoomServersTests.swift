@@ -13,7 +13,7 @@ struct RoomServersTests {
 
     private func event(
         _ position: Int64, by sender: String = "@alice:us", member: String? = nil, _ membership: Membership? = nil,
-        was previous: Membership? = nil
+        was previous: Membership? = nil, isRelayed: Bool = false, resolvesForks: Bool = false
     ) -> TimelineEvent {
         TimelineEvent(
             nid: EventNID(position), position: StreamPosition(position), id: EventID(trusted: "$\(position)"),
@@ -23,7 +23,7 @@ struct RoomServersTests {
             replaced: previous.map {
                 ReplacedEvent(
                     nid: EventNID(1000), id: EventID(trusted: "$old"), sender: UserID(trusted: sender), content: [], membership: $0)
-            }, membership: membership)
+            }, membership: membership, isRelayed: isRelayed, resolvesForks: resolvesForks)
     }
 
     private func present(_ counts: [String: Int], isAhead: Bool = false) -> RoomServers.Present {
@@ -34,18 +34,17 @@ struct RoomServersTests {
     private func names(_ servers: some Sequence<ServerName>) -> [String] { servers.map(\.string).sorted() }
 
     private func take(
-        _ servers: inout RoomServers, _ event: TimelineEvent, _ present: RoomServers.Present, relayedFrom origin: String? = nil,
-        stored: [String]? = nil
+        _ servers: inout RoomServers, _ event: TimelineEvent, _ present: RoomServers.Present, stored: [String]? = nil
     ) -> EventRoute {
-        servers.take(
-            event, present, relayedFrom: origin.map { ServerName(trusted: $0) }, stored: stored.map { $0.map { ServerName(trusted: $0) } })
+        servers.take(event, present, stored: stored.map { $0.map { ServerName(trusted: $0) } })
     }
 
     @Test("an event of ours goes to every other server in the room, one of another server to nobody")
     func everybody() {
         var servers = RoomServers(serverName: Self.us)
-        #expect(servers.concerns(event(1), relayedFrom: nil))
-        #expect(!servers.concerns(event(1, by: "@bob:a"), relayedFrom: nil))
+        #expect(servers.concerns(event(1)))
+        #expect(!servers.concerns(event(1, by: "@bob:a")))
+        #expect(servers.concerns(event(1, by: "@bob:a", resolvesForks: true)))
         let route = take(&servers, event(1), present(["us": 1, "a": 2, "b": 1]), stored: ["a", "b"])
         #expect(names(route.servers) == ["a", "b"] && route.changes.isEmpty)
     }
@@ -122,8 +121,8 @@ struct RoomServersTests {
     func resolution() {
         var servers = RoomServers(serverName: Self.us)
         _ = take(&servers, event(1), present(["us": 1, "a": 1]), stored: ["a"])
-        let route = take(&servers, event(2), present(["us": 1, "b": 1]))
-        #expect(names(route.servers) == ["b"])
+        let route = take(&servers, event(2, by: "@bob:b", resolvesForks: true), present(["us": 1, "b": 1]))
+        #expect(route.servers.isEmpty)
         #expect(
             Set(route.changes) == [
                 ServerRoomChange(server: ServerName(trusted: "b"), room: room),
@@ -131,12 +130,15 @@ struct RoomServersTests {
             ])
     }
 
-    @Test("an event that a server gave to us alone goes to all others")
+    @Test("an event that came by us into the room goes to all but who brought it")
     func relayed() {
         var servers = RoomServers(serverName: Self.us)
-        let join = event(1, by: "@bob:a", member: "@bob:a", .join)
-        let route = take(&servers, join, present(["us": 1, "a": 1, "b": 1]), relayedFrom: "a", stored: ["b"])
+        let join = event(1, by: "@bob:a", member: "@bob:a", .join, isRelayed: true)
+        let route = take(&servers, join, present(["us": 1, "a": 1, "b": 1]), stored: ["b"])
         #expect(names(route.servers) == ["b"] && names(route.arrivals) == ["a"])
+        // Who has made an event need not be who has brought it.
+        let invite = event(2, by: "@eve:b", member: "@carl:c", .invite, isRelayed: true)
+        #expect(names(take(&servers, invite, present(["us": 1, "a": 1, "b": 1])).servers) == ["a", "b"])
     }
 
     @Test("what went through another server is not sent again")

@@ -197,7 +197,7 @@ struct TransactionQueueTests {
             return
         }
         #expect(after == StreamPosition(5))
-        let rooms = [MissedRoomRow(room: RoomNID(1), position: StreamPosition(7)), MissedRoomRow(room: RoomNID(2), position: StreamPosition(9))]
+        let rooms = [(1, 7), (2, 9)].map { MissedRoomRow(room: RoomNID($0.0), position: StreamPosition($0.1)) }
         queue.foundMissedRooms(rooms, upTo: StreamPosition(9))
         for room in rooms {
             guard case .fetchMissedEvents(room, _) = queue.next(at: now) else {

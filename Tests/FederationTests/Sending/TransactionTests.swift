@@ -35,7 +35,8 @@ struct TransactionTests {
         let edu = OutboundPresence.edu(
             [
                 OutboundPresence(
-                    user: alice, presence: "online", lastActive: Timestamp(milliseconds: 400), statusMessage: "hi", isCurrentlyActive: true),
+                    user: alice, presence: "online", lastActive: Timestamp(milliseconds: 400), statusMessage: "hi",
+                    isCurrentlyActive: true),
                 OutboundPresence(user: bob, presence: "offline", lastActive: nil, statusMessage: nil, isCurrentlyActive: nil),
             ], at: Timestamp(milliseconds: 1000))
         #expect(

@@ -202,8 +202,9 @@ private struct ForeignEvent: JournalRecord {
             position: position,
             kind: .event(
                 TimelineEvent(
-                    nid: row.nid, position: position, id: event.id, roomID: roomID, roomNID: row.room, type: event.type, sender: event.sender,
-                    stateKey: event.stateKey, timestamp: event.originServerTimestamp, depth: event.depth, snapshotBefore: row.snapshot,
+                    nid: row.nid, position: position, id: event.id, roomID: roomID, roomNID: row.room, type: event.type,
+                    sender: event.sender, stateKey: event.stateKey, timestamp: event.originServerTimestamp, depth: event.depth,
+                    snapshotBefore: row.snapshot,
                     clientJSON: [UInt8](#"{"type":"m.room.member""#.utf8), membership: event.membership)))
     }
 }

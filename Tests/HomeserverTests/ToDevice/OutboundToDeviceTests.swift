@@ -74,7 +74,9 @@ struct OutboundToDeviceTests {
             let rooms = try await TestRooms(on: database)
             let filler = String(repeating: "x", count: 20_000)
             let devices = (0..<7).map { "\"D\($0)\":{\"x\":\"\(filler)\"}" }.joined(separator: ",")
-            try await send("{\"@bob:a.example\":{\(devices)},\"@eve:a.example\":{\"E\":{\"x\":\"\(String(repeating: "y", count: 65_000))\"}}}", by: service(rooms))
+            try await send(
+                "{\"@bob:a.example\":{\(devices)},\"@eve:a.example\":{\"E\":{\"x\":\"\(String(repeating: "y", count: 65_000))\"}}}",
+                by: service(rooms))
             let edus = try await edus(to: a, in: rooms)
             #expect(edus.count == 4)
             #expect(edus.allSatisfy { $0.bytes.count < 70_000 })

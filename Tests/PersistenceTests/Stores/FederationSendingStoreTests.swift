@@ -17,7 +17,9 @@ struct FederationSendingStoreTests {
         try await withDatabase(kind) { database in
             let (a, b) = (a, b)
             try await database.write { connection in
-                for room in 1...4 { try FederationSendingStore.write(ServerRoomChange(server: a, room: RoomNID(Int64(room))), on: connection) }
+                for room in 1...4 {
+                    try FederationSendingStore.write(ServerRoomChange(server: a, room: RoomNID(Int64(room))), on: connection)
+                }
                 try FederationSendingStore.write(ServerRoomChange(server: b, room: RoomNID(5)), on: connection)
                 let newest: [RoomNID: StreamPosition] = [
                     RoomNID(1): StreamPosition(30), RoomNID(2): StreamPosition(10), RoomNID(3): StreamPosition(20),
@@ -27,7 +29,9 @@ struct FederationSendingStoreTests {
                 // What is older changes nothing.
                 try FederationSendingStore.noteSendings([RoomNID(1): StreamPosition(5)], on: connection)
             }
-            let found = try await database.read { try FederationSendingStore.missedRooms(of: a, after: StreamPosition(10), limit: 5, on: $0) }
+            let found = try await database.read {
+                try FederationSendingStore.missedRooms(of: a, after: StreamPosition(10), limit: 5, on: $0)
+            }
             #expect(
                 found == [
                     MissedRoomRow(room: RoomNID(3), position: position(20)), MissedRoomRow(room: RoomNID(1), position: position(30)),
@@ -145,23 +149,6 @@ struct FederationSendingStoreTests {
         }
     }
 
-    @Test("events that are passed on are known until that was begun", arguments: DatabaseKind.allCases)
-    func relays(kind: DatabaseKind) async throws {
-        try await withDatabase(kind) { database in
-            let (a, b) = (a, b)
-            let first = EventID(trusted: "$1"), second = EventID(trusted: "$2")
-            try await database.write { connection in
-                try FederationSendingStore.insertRelay(of: first, from: a, on: connection)
-                try FederationSendingStore.insertRelay(of: first, from: b, on: connection)
-                try FederationSendingStore.insertRelay(of: second, from: b, on: connection)
-            }
-            let all = [first, second, EventID(trusted: "$3")]
-            #expect(try await database.read { try FederationSendingStore.relays(among: all, on: $0) } == [first: a, second: b])
-            try await database.write { try FederationSendingStore.deleteRelays(of: [first], on: $0) }
-            #expect(try await database.read { try FederationSendingStore.relays(among: all, on: $0) } == [second: b])
-        }
-    }
-
     @Test("of device changes the newest of each device is announced, and keys that only some see are not", arguments: DatabaseKind.allCases)
     func announcements(kind: DatabaseKind) async throws {
         try await withDatabase(kind) { database in
@@ -192,7 +179,9 @@ struct FederationSendingStoreTests {
             #expect(single.map(\.subject) == [.crossSigningKeys, second])
             // The chain is one of devices.
             let links = try await database.read { connection in
-                try [1, 2, 4, 8, 9].map { try DeviceListStore.lastDeviceChanges(of: [alice], before: StreamPosition($0), on: connection)[alice]?.value }
+                try [1, 2, 4, 8, 9].map {
+                    try DeviceListStore.lastDeviceChanges(of: [alice], before: StreamPosition($0), on: connection)[alice]?.value
+                }
             }
             #expect(links == [nil, 1, 3, 4, 8])
             #expect(try await database.read { try DeviceListStore.lastDeviceChange(of: alice, on: $0) } == position(8))
