@@ -100,6 +100,10 @@ package final class Homeserver: Sendable {
     package let delayedEvents: DelayedEventService
     package let delayedStateCancellation: CommitReader
 
+    package let retention: RetentionService
+    package let selfDestruction: SelfDestruction
+    package let selfDestructionNotes: CommitReader
+
     package let sync: SyncEngine
     package let slidingConnections: SlidingConnections
     package let slidingSync: SlidingSyncEngine
@@ -129,7 +133,9 @@ package final class Homeserver: Sendable {
         roomCreation = groundwork.roomCreation
         directory = groundwork.directory
         self.federatedRooms = federatedRooms
-        history = RoomHistory(rooms: rooms, events: events, past: federatedRooms.past)
+        let retentionRules = RetentionRules(
+            isEnabled: configuration.retention.isEnabled, standard: configuration.retention.defaultPolicy)
+        history = RoomHistory(rooms: rooms, events: events, past: federatedRooms.past, retention: retentionRules)
 
         let appearances = RoomAppearanceReader(rooms: rooms, events: events)
         directoryReader = CommitReader(
@@ -274,7 +280,7 @@ package final class Homeserver: Sendable {
                 accountData: accountData, filters: filters, keys: keys, toDevice: toDevice, deviceLists: deviceLists,
                 receipts: receipts, typing: typing, unread: unread, presence: presence),
             timelineLimit: configuration.filterTimelineLimit, byteLimit: configuration.budgets.eventCacheBytes / 2,
-            excludedRooms: configuration.roomsExcludedFromSync, logger: logger)
+            excludedRooms: configuration.roomsExcludedFromSync, retention: retentionRules, logger: logger)
         let gate = RoomGate(rooms: rooms)
         edus = IncomingEDUs(
             [
@@ -286,6 +292,11 @@ package final class Homeserver: Sendable {
         transactions = TransactionReceiver(
             rooms: rooms, verifier: federatedRooms.verifier, intake: federatedRooms.intake, edus: edus, logger: logger)
         remoteUpkeep = RemoteUpkeep(lists: remoteDeviceLists, toDevice: toDevice, logger: logger)
+        retention = RetentionService(
+            options: configuration.retention, rules: retentionRules, groundwork: groundwork, logger: logger)
+        selfDestruction = SelfDestruction(rooms: rooms, sync: sync, logger: logger)
+        selfDestructionNotes = CommitReader(
+            SelfDestructionNotes(selfDestruction), journal: journal, database: database, logger: logger)
         slidingSync = SlidingSyncEngine(sync: sync, threadSubscriptions: threadSubscriptions, connections: slidingConnections)
         eventStream = EventStream(
             groundwork: groundwork, history: history, accountData: accountData, receipts: receipts, typing: typing, presence: presence)

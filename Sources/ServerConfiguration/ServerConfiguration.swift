@@ -104,6 +104,7 @@ package struct ServerConfiguration: Sendable {
 
     // MARK: Features
 
+    package var retention = RetentionConfiguration()
     package var enableSearch = true
     /// `matrix_rtc.transports`: what calls of many may go over (MSC4143).
     package var rtcTransports: [JSONValue] = []

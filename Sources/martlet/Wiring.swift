@@ -81,8 +81,11 @@ struct Wiring {
             homeserver.delayedStateCancellation,
             homeserver.slidingConnections,
             homeserver.federationSender,
+            homeserver.retention,
             homeserver.sync,
         ] + (homeserver.configuration.enableSearch ? [homeserver.searchReader] : []) + (homeserver.mailer.map { [$0] } ?? [])
+            + (homeserver.configuration.retention.allowsSelfDestruction
+                ? [homeserver.selfDestruction, homeserver.selfDestructionNotes] : [])
     }
 
     /// The operator's rules about names of rooms and the room directory.

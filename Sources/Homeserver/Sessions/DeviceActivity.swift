@@ -2,6 +2,7 @@
 
 import MatrixCore
 import Persistence
+import Rooms
 import ServiceLifecycle
 import Synchronization
 

@@ -49,6 +49,11 @@ extension SyncEngine {
         }
     }
 
+    /// Events of a room have lost their content without an event that says so: they are read again.
+    func forgetTimeline(of room: RoomID) {
+        state.withLock { $0.forgetTimeline(of: room) }
+    }
+
     // MARK: For the reader of one response
 
     /// Rooms of the user in which nothing but account data is new. Of rooms that the user is not in, none.

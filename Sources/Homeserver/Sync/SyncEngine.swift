@@ -26,6 +26,7 @@ package final class SyncEngine: Sendable {
     let typing: TypingService
     let unread: UnreadService
     let presence: PresenceService
+    let retention: RetentionRules
     let logger: Logger
 
     let state: Mutex<SyncState>
@@ -65,9 +66,10 @@ package final class SyncEngine: Sendable {
     ///   - timelineLimit: the most events of one room in a response (`filter_timeline_limit`); negative for no limit.
     ///   - byteLimit: how many bytes of recent events are kept at hand.
     ///   - excludedRooms: rooms that no sync shows (`exclude_rooms_from_sync`).
+    ///   - retention: which messages are too old to be shown.
     package init(
         groundwork: Homeserver.Groundwork, sources: Sources, timelineLimit: Int, byteLimit: Int = 8 << 20,
-        excludedRooms: Set<RoomID> = [], logger: Logger
+        excludedRooms: Set<RoomID> = [], retention: RetentionRules = .none, logger: Logger
     ) {
         database = groundwork.database
         journal = groundwork.journal
@@ -82,6 +84,7 @@ package final class SyncEngine: Sendable {
         typing = sources.typing
         unread = sources.unread
         presence = sources.presence
+        self.retention = retention
         self.logger = logger
         state = Mutex(SyncState(at: groundwork.journal.position, byteLimit: byteLimit, excludedRooms: excludedRooms))
         filters = SyncFilterCache(maximumLimit: timelineLimit)

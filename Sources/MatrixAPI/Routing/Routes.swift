@@ -62,6 +62,7 @@ package enum Routes {
         TagRoutes.table,
         ThirdPartyRoutes.table,
         VoIPRoutes.table,
+        RetentionRoutes.table,
         WellKnownRoutes.table,
         MembershipHandshakeRoutes.table,
         TransactionRoutes.table,

@@ -125,7 +125,8 @@ extension EventSignatures {
         guard width > 1 else { return try part(of: events, keys: keys, from: 0, every: 1).map(\.verdict) }
         let parts = await withTaskGroup(of: Result<[(index: Int, verdict: EventVerdict)], CancellationError>.self) { group in
             for first in 0..<width {
-                group.addTask {
+                // Not where the caller runs: that thread has connections to serve.
+                group.addTask(executorPreference: globalConcurrentExecutor) {
                     Result { () throws(CancellationError) in
                         try part(of: events, keys: keys, from: first, every: width)
                     }

@@ -116,6 +116,13 @@ package enum SearchStore {
             "DELETE FROM search_entries WHERE event_nid IN (SELECT event_nid FROM events WHERE {event_id IN $1})", [ids])
     }
 
+    package static func delete(_ events: [EventNID], on connection: any SQLConnection) throws {
+        guard !events.isEmpty else { return }
+        let nids = SQLValue.ints(events.map(\.value))
+        if connection.dialect == .sqlite { try connection.enqueue("DELETE FROM search_words WHERE {rowid IN $1}", [nids]) }
+        try connection.enqueue("DELETE FROM search_entries WHERE {event_nid IN $1}", [nids])
+    }
+
     // MARK: Searching
 
     /// How many of the newest matches are weighed against each other, and on SQLite put into the order of time: a common word is in

@@ -7,13 +7,17 @@ import Persistence
 package struct RoomHistory: Sendable {
     let rooms: RoomRegistry
     let events: EventReader
+    let retention: RetentionRules
     let past: (any RoomPast)?
 
-    /// - Parameter past: where more of a room's past is to be had; nil: nowhere.
-    package init(rooms: RoomRegistry, events: EventReader, past: (any RoomPast)? = nil) {
+    /// - Parameters:
+    ///   - past: where more of a room's past is to be had; nil: nowhere.
+    ///   - retention: which messages are too old to be shown.
+    package init(rooms: RoomRegistry, events: EventReader, past: (any RoomPast)? = nil, retention: RetentionRules = .none) {
         self.rooms = rooms
         self.events = events
         self.past = past
+        self.retention = retention
     }
 
     package enum Direction: String, Sendable {

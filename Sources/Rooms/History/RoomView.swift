@@ -11,6 +11,18 @@ package struct RoomView: Sendable {
     package let standing: Standing
     /// The users whose messages the viewer does not want to see. Client-Server API §Ignoring Users.
     package let ignored: Set<UserID>
+    /// Messages from before this time have outlived what the room or the operator allows.
+    package let horizon: Timestamp?
+
+    package init(
+        viewer: UserID, snapshot: RoomSnapshot, standing: Standing, ignored: Set<UserID> = [], horizon: Timestamp? = nil
+    ) {
+        self.viewer = viewer
+        self.snapshot = snapshot
+        self.standing = standing
+        self.ignored = ignored
+        self.horizon = horizon
+    }
 
     /// On what grounds the user reads.
     package enum Standing: Sendable {
@@ -48,19 +60,25 @@ extension RoomHistory {
     package func view(of roomID: RoomID, for viewer: UserID, ignoring ignored: Set<UserID> = []) async throws -> RoomView {
         guard let room = try await rooms.room(roomID) else { throw RoomHistory.notAMember(viewer, roomID) }
         let snapshot = await room.snapshot()
+        return RoomView(
+            viewer: viewer, snapshot: snapshot, standing: try await standing(of: viewer, in: room, snapshot), ignored: ignored,
+            horizon: try await retention.horizon(of: snapshot, in: events))
+    }
+
+    private func standing(of viewer: UserID, in room: Room, _ snapshot: RoomSnapshot) async throws -> RoomView.Standing {
         let entry = snapshot.entry(.member(viewer))
         switch entry?.membership {
         case .join:
-            return RoomView(viewer: viewer, snapshot: snapshot, standing: .member, ignored: ignored)
+            return .member
         case .leave, .ban:
             guard let nid = entry?.nid, let departure = try await departure(from: nid), try await !isForgotten(room, by: viewer)
             else { break }
-            return RoomView(viewer: viewer, snapshot: snapshot, standing: .departed(departure: departure), ignored: ignored)
+            return .departed(departure: departure)
         case .invite, .knock, nil:
             break
         }
-        guard snapshot.historyVisibility == .worldReadable else { throw RoomHistory.notAMember(viewer, roomID) }
-        return RoomView(viewer: viewer, snapshot: snapshot, standing: .visitor, ignored: ignored)
+        guard snapshot.historyVisibility == .worldReadable else { throw RoomHistory.notAMember(viewer, room.id) }
+        return .visitor
     }
 
     /// The event by which the user was last joined no more: what happened to them since tells them nothing of the room.

@@ -5,12 +5,12 @@ import MatrixCore
 import Persistence
 
 /// What decides about what one user sees of a room, at every place of its timeline.
-struct Sight: Sendable {
+package struct Sight: Sendable {
     private let view: RoomView
     private var memberships: StateTrail<Membership?>
     private var settings: StateTrail<HistoryVisibility>
 
-    init(_ view: RoomView) {
+    package init(_ view: RoomView) {
         self.view = view
         let own: (nid: EventNID, position: StreamPosition)?
         let membership: Membership?
@@ -32,7 +32,7 @@ struct Sight: Sendable {
     }
 
     /// Looks as far back as these events reach. Costs nothing where neither the setting nor the membership changed after them.
-    mutating func extend(to events: [TimelineEvent], in reader: EventReader) async throws {
+    package mutating func extend(to events: [TimelineEvent], in reader: EventReader) async throws {
         // Before an event that changed one of the two the value may be another one.
         guard let oldest = events.map(\.position.predecessor).min() else { return }
         try await memberships.extend(to: oldest, in: reader)
@@ -40,8 +40,8 @@ struct Sight: Sendable {
     }
 
     /// Whether the viewer may see an event to which the trails reach.
-    func shows(_ event: TimelineEvent) -> Bool {
-        guard event.position <= view.end else { return false }
+    package func shows(_ event: TimelineEvent) -> Bool {
+        guard event.position <= view.end, !event.isBeyond(view.horizon) else { return false }
         let context = VisibilityContext(
             viewer: view.viewer, visibility: settings.value(before: event.position),
             membership: memberships.value(before: event.position),
@@ -56,8 +56,15 @@ struct Sight: Sendable {
         }
     }
 
+    /// Whether a sync shows the event: also what the room's state is made of now, wherever it stands, to who is in the room.
+    package func showsInSync(_ event: TimelineEvent) -> Bool {
+        if shows(event) { return true }
+        guard case .member = view.standing, let stateKey = event.stateKey else { return false }
+        return view.snapshot.entry(StateKey(type: event.type, stateKey: stateKey))?.nid == event.nid
+    }
+
     /// The viewer's membership in the state after the event. Who never had one counts as having left.
-    func membership(at event: TimelineEvent) -> Membership {
+    package func membership(at event: TimelineEvent) -> Membership {
         memberships.value(at: event.position) ?? .leave
     }
 }

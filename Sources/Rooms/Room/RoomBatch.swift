@@ -99,10 +99,17 @@ struct RoomBatch: Sendable {
 
     /// What makes no sense to send, though no rule of the room forbids it.
     private func checkContent(of draft: EventDraft) throws {
-        guard draft.type == StateKey.tombstone.type else { return }
-        let replacement = try RoomBatch.parse(draft.content)["replacement_room"]
-        guard replacement?.isString(head.snapshot.roomID.string) != true else {
-            throw MatrixError.invalidParam("A tombstone cannot name the room that it stands in")
+        switch draft.type {
+        case StateKey.tombstone.type:
+            let replacement = try RoomBatch.parse(draft.content)["replacement_room"]
+            guard replacement?.isString(head.snapshot.roomID.string) != true else {
+                throw MatrixError.invalidParam("A tombstone cannot name the room that it stands in")
+            }
+        case StateKey.retention.type:
+            guard draft.stateKey != nil else { throw MatrixError.unknown("must be a state event", status: 400) }
+            try RetentionPolicy.check(RoomBatch.parse(draft.content))
+        default:
+            return
         }
     }
 

@@ -18,6 +18,9 @@ enum ConfigurationChecks {
                 ConfigurationProblem(
                     at: location(of: "presence"), option: "presence.idle_timeout", "must be longer than presence.last_active_granularity"))
         }
+        for (option, reason) in RetentionOptions.contradictions(in: configuration.retention) {
+            problems.append(ConfigurationProblem(at: location(of: "retention"), option: option, reason))
+        }
         if configuration.listeners.contains(where: \.tls) {
             for (option, path) in [
                 ("tls_certificate_path", configuration.tlsCertificatePath), ("tls_private_key_path", configuration.tlsPrivateKeyPath),

@@ -27,7 +27,8 @@ enum FeatureOptions {
 
     /// The experiments of Synapse that this server has, and that are not always on.
     private static let switches: [(name: String, path: ConfigurationOption.Path<Bool>)] = [
-        ("msc3720_enabled", \.tellsAccountStatus)
+        ("msc3720_enabled", \.tellsAccountStatus),
+        ("msc1763_enabled", \.retention.isTold),
     ]
 
     private static func experiments(_ node: ConfigNode, _ option: String, _ reading: inout ConfigurationOption.Reading) {

@@ -23,7 +23,7 @@ enum KnownOptions {
             [
                 "mau_appservice_trial_days", "mau_limit_alerting", "server_context",
                 "limit_remote_rooms", "allow_per_room_profiles", "max_avatar_size", "allowed_avatar_mimetypes",
-                "redaction_retention_period", "forgotten_room_retention_period", "retention",
+                "redaction_retention_period", "forgotten_room_retention_period",
             ]
         ),
         (
@@ -143,7 +143,7 @@ enum KnownOptions {
             [
                 "rc_profile", "rc_messages_per_second", "rc_message_burst_count", "federation_rc_window_size",
                 "federation_rc_sleep_limit", "federation_rc_sleep_delay", "federation_rc_reject_limit", "federation_rc_concurrent",
-                "enable_ephemeral_messages", "disable_registration", "password_providers", "spam_checker",
+                "disable_registration", "password_providers", "spam_checker",
                 "third_party_event_rules", "uploads_path", "enable_group_creation", "metrics_port", "metrics_bind_host", "bind_port",
                 "unsecure_port", "bind_host", "no_tls", "tls_fingerprints", "acme", "perspectives",
                 "worker_log_file", "saml2_enabled", "cas_enabled", "jwt_enabled", "trust_identity_server_for_password_resets",

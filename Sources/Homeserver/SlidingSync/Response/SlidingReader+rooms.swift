@@ -67,8 +67,7 @@ extension SlidingReader {
         let scope = roomScope(reading, from: timelineFrom)
         let base = try await reader.base(of: scope)
         if config.timelineLimit > 0 {
-            let end = timelineFrom == nil ? reader.joinedEnd(base) : nil
-            try await readTimeline(&room, scope, from: timelineFrom, end: end, reader)
+            try await readTimeline(&room, scope, from: timelineFrom, view: reader.joinedView(base), reader)
         }
         let changed = try await changes(reading, room.timeline, timelineFrom: timelineFrom)
         let current = RoomStateView(base: base)
@@ -85,9 +84,9 @@ extension SlidingReader {
     }
 
     private func readTimeline(
-        _ room: inout SlidingRoom, _ scope: RoomScope, from: StreamPosition?, end: SyncReader.TimelineEnd?, _ reader: SyncReader
+        _ room: inout SlidingRoom, _ scope: RoomScope, from: StreamPosition?, view: RoomView, _ reader: SyncReader
     ) async throws {
-        var answer = RoomAnswer(room: room.room, nid: room.nid, timeline: try await reader.timeline(of: scope, from: from, end: end))
+        var answer = RoomAnswer(room: room.room, nid: room.nid, timeline: try await reader.timeline(of: scope, from: from, view: view))
         try await reader.hideErased(in: &answer, scope)
         room.timeline = answer.timeline
         if let since { room.liveCount = answer.timeline.events.reversed().prefix { $0.position > since }.count }
@@ -144,7 +143,7 @@ extension SlidingReader {
         if config.timelineLimit > 0 {
             let timelineFrom = room.isExpanded ? nil : from
             let scope = roomScope(reading, from: timelineFrom)
-            try await readTimeline(&room, scope, from: timelineFrom, end: try await reader.leftEnd(departure), reader)
+            try await readTimeline(&room, scope, from: timelineFrom, view: try await reader.leftView(of: scope, departure), reader)
         }
         var changed: [StateKey: EventNID] = [:]
         if let from, departure.position > from {

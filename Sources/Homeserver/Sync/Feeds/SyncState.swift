@@ -115,6 +115,14 @@ package struct SyncState {
         }
     }
 
+    /// What is read of the room's past from now on is read from the database.
+    package mutating func forgetTimeline(of room: RoomID) {
+        guard let tail = tail(of: room) else { return }
+        byteCount -= tail.ring.byteCount
+        tail.ring.removeAll(upTo: position)
+        tail.rendered = nil
+    }
+
     private mutating func remove(_ tail: RoomTail) {
         byteCount -= tail.ring.byteCount
         tails[tail.nid] = nil

@@ -39,7 +39,7 @@ extension SyncReader {
 
     /// What the reader may see of what relates to events of a room.
     func visible(_ found: [EventNID: BundledAggregations], in room: RoomID) async throws -> [EventNID: BundledAggregations] {
-        let history = RoomHistory(rooms: engine.rooms, events: events)
+        let history = RoomHistory(rooms: engine.rooms, events: events, retention: engine.retention)
         do {
             let view = try await history.view(of: room, for: request.user, ignoring: scope.ignoredUsers)
             return try await history.restricted(found, in: view)

@@ -19,7 +19,7 @@ extension SyncReader {
             let from = isNew ? nil : since
             let needsBase = isWhole || filter.lazyLoadsMembers
             let base = needsBase ? try await base(of: room) : nil
-            answer.timeline = try await timeline(of: room, from: from, end: base.map { joinedEnd($0) })
+            answer.timeline = try await timeline(of: room, from: from, view: base.map { joinedView($0) })
             // A client that comes into a room has missed something, whether or not all of it fits in.
             if isNew { answer.timeline.isLimited = true }
             // Where the whole room fits in, nothing is left to page back to. As with Synapse the token is one from which a client
@@ -46,11 +46,9 @@ extension SyncReader {
         return base
     }
 
-    /// Where a walk back through the timeline of a joined room begins.
-    func joinedEnd(_ base: RoomBase) -> TimelineEnd {
-        TimelineEnd(
-            visibility: base.snapshot.historyVisibility, membership: base.snapshot.membership(of: request.user),
-            position: base.snapshot.position, state: base.snapshot)
+    /// The room as its member may read it.
+    func joinedView(_ base: RoomBase) -> RoomView {
+        RoomView(viewer: request.user, snapshot: base.snapshot, standing: .member)
     }
 
     private func allAccountData(of room: RoomID) async throws -> [AccountDataItem] {
@@ -103,8 +101,8 @@ extension SyncReader {
         var ended = room
         ended.timeline.cut(to: departure.position)
         let isWhole = since == nil || standing.before != .join || request.wantsFullState
-        let end = try await leftEnd(departure)
-        answer.timeline = try await timeline(of: ended, from: standing.before == .join ? since : nil, end: end)
+        answer.timeline = try await timeline(
+            of: ended, from: standing.before == .join ? since : nil, view: try await leftView(of: room, departure))
         if since != nil, standing.before != .join { answer.timeline.isLimited = true }
         try await hideErased(in: &answer, room)
         try await addState(to: &answer, leftBy: departure, isWhole: isWhole)
@@ -118,30 +116,12 @@ extension SyncReader {
         return filter.filter.room.includeLeave || departure.membership == .ban || departure.sender != request.user
     }
 
-    func leftEnd(_ departure: TimelineEvent) async throws -> TimelineEnd {
-        let holder = try await events.state([.historyVisibility], at: departure.snapshotBefore)[.historyVisibility]
-        var visibility = HistoryVisibility.shared
-        if let holder, let event = try await events.event(holder) {
-            visibility = HistoryVisibility(content: (try? event.content()) ?? nil)
-        }
-        return TimelineEnd(visibility: visibility, membership: departure.membership, position: departure.position)
+    /// The room as they may read it who have left it by `departure`.
+    func leftView(of room: RoomScope, _ departure: TimelineEvent) async throws -> RoomView {
+        RoomView(viewer: request.user, snapshot: try await base(of: room).snapshot, standing: .departed(departure: departure))
     }
 
     // MARK: Timelines
-
-    /// What is known of the room at the newest event that a walk back through its timeline begins with.
-    struct TimelineEnd: Sendable {
-        let visibility: HistoryVisibility
-        let membership: Membership?
-        let position: StreamPosition
-        /// The room's state, for somebody who is in the room: what it is made of may be seen wherever it stands.
-        var state: RoomSnapshot?
-
-        func isCurrent(_ event: TimelineEvent) -> Bool {
-            guard let state, let stateKey = event.stateKey else { return false }
-            return state.entry(StateKey(type: event.type, stateKey: stateKey))?.nid == event.nid
-        }
-    }
 
     /// How many events a response looks at in search of those that pass the filter.
     static let scanLimit = 1000
@@ -151,24 +131,28 @@ extension SyncReader {
     /// - Parameters:
     ///   - from: the client has seen everything up to here; nil where it knows nothing of the room. Then what the user may see of
     ///     the room's past depends on its history visibility.
-    ///   - end: of the walk that finds out; nil where `from` isn't.
-    func timeline(of room: RoomScope, from: StreamPosition?, end: TimelineEnd?) async throws -> TimelineWindow {
+    ///   - view: by which that is found out; not looked at where `from` is given.
+    func timeline(of room: RoomScope, from: StreamPosition?, view: RoomView?) async throws -> TimelineWindow {
         var candidates = room.timeline
         // Nothing can pass: the state of the room's end is all there is to tell, and no past has to be read.
         if filter.filter.room.timeline.passesNothing || !filter.filter.room.timeline.rooms.passes(room.room.room) {
             return TimelineWindow(start: candidates.upTo, previousBatch: candidates.upTo)
         }
-        let newer = from == nil ? try await newerEvents(in: room.room.nid, than: candidates.upTo, upTo: end?.position) : []
+        let horizon = try await horizon(of: room)
+        var sight = from == nil ? view.map { Sight($0) } : nil
         var wish = TimelineWindow.Wish(since: from, limit: filter.timelineLimit)
         while true {
-            var walk: VisibilityWalk?
-            if from == nil, let end {
-                var start = VisibilityWalk(viewer: request.user, visibility: end.visibility, membership: end.membership)
-                for event in newer.reversed() { _ = start.allows(event) }
-                walk = start
-            }
+            try await sight?.extend(to: candidates.events, in: events)
             let related = try await events.related(candidates.events, by: filter.filter.room.timeline)
-            switch decide(candidates, wish, walk, end, related) {
+            let decision =
+                if let sight {
+                    TimelineWindow.decide(
+                        candidates, wish, admit: { sight.showsInSync($0) && isAdmitted($0, related, horizon) },
+                        membership: { sight.membership(at: $0) })
+                } else {
+                    TimelineWindow.decide(candidates, wish, admit: { isAdmitted($0, related, horizon) })
+                }
+            switch decision {
             case .window(let window): return window
             case .needsOlder:
                 wish.isFinal = try await readOlder(&candidates, of: room.room.nid, from: from)
@@ -176,24 +160,15 @@ extension SyncReader {
         }
     }
 
-    private func decide(
-        _ candidates: TimelineWindow.Candidates, _ wish: TimelineWindow.Wish, _ walk: VisibilityWalk?, _ end: TimelineEnd?,
-        _ related: Set<EventID>?
-    ) -> TimelineWindow.Decision {
-        guard var walk else { return TimelineWindow.decide(candidates, wish, admit: { isAdmitted($0, related) }) }
-        var membership: Membership?
-        return TimelineWindow.decide(
-            candidates, wish,
-            admit: { event in
-                let isVisible = walk.allows(event) || end?.isCurrent(event) == true
-                membership = walk.membershipAtEvent
-                return isVisible && isAdmitted(event, related)
-            },
-            membership: { _ in membership ?? .leave })
+    /// Messages from before that time have outlived what the room or the operator allows.
+    private func horizon(of room: RoomScope) async throws -> Timestamp? {
+        guard engine.retention.isEnabled else { return nil }
+        return try await engine.retention.horizon(of: try await base(of: room).snapshot, in: events)
     }
 
-    private func isAdmitted(_ event: TimelineEvent, _ related: Set<EventID>?) -> Bool {
+    private func isAdmitted(_ event: TimelineEvent, _ related: Set<EventID>?, _ horizon: Timestamp?) -> Bool {
         if let related, !related.contains(event.id) { return false }
+        if event.isBeyond(horizon) { return false }
         // State is told even when an ignored user sets it: the room would look different otherwise.
         if !scope.ignoredUsers.isEmpty, !event.isState, scope.ignoredUsers.contains(event.sender) { return false }
         return filter.passesTimeline(event)
