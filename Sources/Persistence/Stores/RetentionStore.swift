@@ -49,7 +49,7 @@ package enum RetentionStore {
         try connection.enqueue("DELETE FROM relations WHERE {event_nid IN $1}", [nids])
         try connection.enqueue("DELETE FROM indirect_relations WHERE {event_nid IN $1}", [nids])
         if !threads.isEmpty { try countAnew(threads, in: room, on: connection) }
-        try SearchStore.delete(events, on: connection)
+        try SearchStore.delete(numbers: events, on: connection)
         try connection.enqueue("DELETE FROM expiring_events WHERE {event_nid IN $1}", [nids])
         try connection.enqueue("DELETE FROM events WHERE {event_nid IN $1}", [nids])
     }
@@ -120,7 +120,7 @@ package enum RetentionStore {
     package static func expire(_ event: EventNID, leaving json: [UInt8]?, on connection: any SQLConnection) throws {
         if let json {
             try connection.enqueue("UPDATE events SET json = $2 WHERE event_nid = $1", [.int(event.value), .blob(json)])
-            try SearchStore.delete([event], on: connection)
+            try SearchStore.delete(numbers: [event], on: connection)
         }
         try connection.enqueue("DELETE FROM expiring_events WHERE event_nid = $1", [.int(event.value)])
     }

@@ -116,7 +116,7 @@ package enum SearchStore {
             "DELETE FROM search_entries WHERE event_nid IN (SELECT event_nid FROM events WHERE {event_id IN $1})", [ids])
     }
 
-    package static func delete(_ events: [EventNID], on connection: any SQLConnection) throws {
+    package static func delete(numbers events: [EventNID], on connection: any SQLConnection) throws {
         guard !events.isEmpty else { return }
         let nids = SQLValue.ints(events.map(\.value))
         if connection.dialect == .sqlite { try connection.enqueue("DELETE FROM search_words WHERE {rowid IN $1}", [nids]) }
