@@ -141,6 +141,8 @@ async def test_a_session(server, people):
     assert answer["rooms"][invited]["initial"] and answer["rooms"][invited]["name"] == "New"
     await alice.leave(invited)
     answer = await session.room_list()
+    assert session.state[invited][("m.room.member", alice.user)] == answer["rooms"][invited]["timeline"][-1]["event_id"]
+    answer = await session.room_list()
     assert invited not in shown(answer, "all_rooms")
 
     # The app was away, and the server was started anew in between.
