@@ -11,16 +11,17 @@ enum VersionsRoutes {
 
     /// Clients choose what they ask for by these: a version stands here when its endpoints that are built answer as it says.
     ///
-    /// Of the later versions much is built (reports of rooms and users of 1.13 and 1.14, room summaries of 1.15, `use_state_after` and
-    /// profile fields of 1.16), and clients find it by the features below or by asking. But 1.15 is the version of OAuth, which a client
-    /// that reads of it may take for granted, and Synapse stops at 1.12 as well: nothing beyond has been tried by clients of today.
+    /// Synapse stops at 1.15; of 1.16 everything is here (`state_after`, profile fields, `format` of state, room version 12). Of the later
+    /// ones much is, and clients find it by the features below or by asking. Whether there is OAuth, a client asks (`/auth_metadata`).
     private static let supported = [
         "r0.0.1", "r0.1.0", "r0.2.0", "r0.3.0", "r0.4.0", "r0.5.0", "r0.6.0", "r0.6.1", "v1.1", "v1.2", "v1.3", "v1.4", "v1.5",
-        "v1.6", "v1.7", "v1.8", "v1.9", "v1.10", "v1.11", "v1.12",
+        "v1.6", "v1.7", "v1.8", "v1.9", "v1.10", "v1.11", "v1.12", "v1.13", "v1.14", "v1.15", "v1.16",
     ]
 
     /// Proposals by the names that clients look for. Only what works is true; what is not named is not there.
     private static let unstableFeatures = [
+        // Keys that vouch for each other: older clients ask for it.
+        ("org.matrix.e2e_cross_signing", true),
         // Profile fields.
         ("uk.tcpip.msc4133", true),
         ("uk.tcpip.msc4133.stable", true),

@@ -153,9 +153,10 @@ struct RemoteSpaceTests {
                 $0["other.example !b:x"] = #"{"room":\#(room("!b:x", more: #","join_rule":"invite""#)),"children":[]}"#
             }
             let summaries = RoomSummaryService(
-                database: server.rooms.database,
+                database: server.rooms.database, journal: server.rooms.journal,
                 appearances: RoomAppearanceReader(rooms: server.rooms.rooms, events: server.rooms.events),
-                serverName: TestRooms.serverName, remote: RemoteSpaces(source: source, serverName: TestRooms.serverName))
+                serverName: TestRooms.serverName, reader: server.reader,
+                remote: RemoteSpaces(source: source, serverName: TestRooms.serverName))
             let found = try await summaries.summary(of: RoomID(trusted: "!a:x"), via: [Self.other], for: bob)
             guard case .remote(let room) = found.room else { throw MatrixError.internalError }
             var writer = JSONWriter()

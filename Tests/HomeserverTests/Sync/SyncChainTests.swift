@@ -8,9 +8,7 @@ import Testing
 /// After any series of operations, the syncs of a client that follows along tell it the same as one initial sync at the end.
 @Suite("Sync, step by step and at once", .timeLimit(.minutes(5)))
 struct SyncChainTests {
-    private let alice = TestRooms.user("alice")
-    private let bob = TestRooms.user("bob")
-    private let carol = TestRooms.user("carol")
+    private let bob = RandomOperations.bob
 
     /// What a client knows of a room: the event ids of its state, and the end of its timeline.
     private struct ClientRoom: Equatable {
@@ -52,45 +50,6 @@ struct SyncChainTests {
         }
     }
 
-    // MARK: Operations
-
-    private func operate(_ server: SyncFixture, _ rooms: [RoomID], _ generator: inout SeededGenerator) async throws {
-        guard let room = rooms.randomElement(using: &generator), let user = [alice, bob, carol].randomElement(using: &generator) else {
-            return
-        }
-        let number = Int.random(in: 0..<1000, using: &generator)
-        do {
-            switch Int.random(in: 0..<10, using: &generator) {
-            case 0...3: try await server.rooms.say("\(number)", in: room, by: user)
-            case 4: try await set("m.room.topic", "", ["topic": .string("\(number)")], by: alice, in: room, server)
-            case 5:
-                try await set(
-                    ByteString("com.example.\(number % 3)"), ByteString("\(number % 2)"), ["n": .int(Int64(number))], by: alice, in: room,
-                    server)
-            case 6:
-                let content: JSONObject = ["membership": "join", "displayname": .string("\(user) \(number)")]
-                guard try await server.rooms.rooms.existing(room).current.membership(of: user) == .join else { return }
-                try await set("m.room.member", ByteString(user.string), content, by: user, in: room, server)
-            case 7: try await server.rooms.leave(bob, room)
-            case 8: try await server.rooms.join(number % 2 == 0 ? bob : carol, room)
-            default:
-                try await server.rooms.membership.change(
-                    .leave, of: number % 2 == 0 ? bob : carol, in: room, by: MembershipRequester(user: alice))
-            }
-        } catch is MatrixError {
-            // Who is not in the room cannot speak there: that, too, is an operation.
-        }
-    }
-
-    private func set(
-        _ type: ByteString, _ key: ByteString, _ content: JSONObject, by user: UserID, in room: RoomID, _ server: SyncFixture
-    ) async throws {
-        var writer = JSONWriter()
-        writer.value(.object(content))
-        let draft = EventDraft(type: type, stateKey: key, content: writer.bytes, sender: user, redacts: nil)
-        try await server.rooms.rooms.existing(room).send(draft, from: EventOrigin(user: user))
-    }
-
     private func sync(_ server: SyncFixture, since: String?, _ stateName: String) async throws -> SyncResponse {
         try await server.sync(bob, since: since, filter: #"{"room":{"timeline":{"limit":4}}}"#) { request in
             request.usesStateAfter = stateName == "state_after"
@@ -115,16 +74,13 @@ struct SyncChainTests {
         ["state", "state_after"])
     func chain(seed: UInt64, stateName: String) async throws {
         try await forEachDatabase { database in
-            nonisolated(unsafe) var generator = SeededGenerator(seed: seed)
+            nonisolated(unsafe) var operations = RandomOperations(seed: seed)
             nonisolated(unsafe) var client = Client(stateName: stateName)
-            nonisolated(unsafe) var rooms: [RoomID] = []
             for run in 0..<2 {
                 try await SyncFixture.run(on: database) { server in
-                    if rooms.isEmpty {
-                        for _ in 0..<2 { rooms.append(try await server.rooms.room(by: alice, members: [bob])) }
-                    }
+                    try await operations.makeRooms(2, in: server.rooms)
                     for round in 0..<12 {
-                        for _ in 0..<Int.random(in: 0..<8, using: &generator) { try await operate(server, rooms, &generator) }
+                        try await operations.perform(0..<8, in: server.rooms)
                         client.take(try await sync(server, since: client.since, stateName))
                         try await check(client, against: server, "seed \(seed), run \(run), round \(round)")
                     }
@@ -132,5 +88,37 @@ struct SyncChainTests {
                 }
             }
         }
+    }
+
+    @Test("a restart between two syncs changes nothing that the client sees", arguments: [1, 2, 3] as [UInt64], ["", "lazy"])
+    func restarts(seed: UInt64, kind: String) async throws {
+        let members = kind == "lazy" ? #","state":{"lazy_load_members":true}"# : ""
+        let filter = #"{"room":{"timeline":{"limit":4}\#(members)}}"#
+        try await forEachDatabase { database in
+            nonisolated(unsafe) var operations = RandomOperations(seed: seed)
+            nonisolated(unsafe) var since: String?
+            nonisolated(unsafe) var before: String?
+            for round in 0..<10 {
+                try await SyncFixture.run(on: database) { server in
+                    // What the server before this one said of the same moment. Which members it had sent, a server forgets.
+                    if let before, let since {
+                        let after = try await server.sync(bob, since: since, device: "OTHER", filter: filter)
+                        #expect(SyncChainTests.withoutAges(after) == before, "seed \(seed), round \(round)")
+                    }
+                    try await operations.makeRooms(2, in: server.rooms)
+                    since = try await server.sync(bob, since: since, filter: filter).next
+                    try await operations.perform(0..<12, in: server.rooms)
+                    if let since {
+                        before = SyncChainTests.withoutAges(try await server.sync(bob, since: since, device: "OTHER", filter: filter))
+                    }
+                    await server.rooms.journal.stop()
+                }
+            }
+        }
+    }
+
+    /// The bytes of a response, but for the time that has passed.
+    private static func withoutAges(_ response: SyncResponse) -> String {
+        String(decoding: response.json.bytes, as: UTF8.self).replacing(#/"age":\d+/#, with: "\"age\":0")
     }
 }
