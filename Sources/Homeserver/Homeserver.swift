@@ -50,6 +50,7 @@ package final class Homeserver: Sendable {
     package let templates: TemplateLibrary
     package let interactiveAuthentication: InteractiveAuthentication
     package let reauthentication: Reauthentication
+    package let loginTokens: LoginTokens
     package let login: LoginService
     package let passwordChange: PasswordChange
     package let deactivation: AccountDeactivation
@@ -110,11 +111,11 @@ package final class Homeserver: Sendable {
     package let remoteUpkeep: RemoteUpkeep
 
     /// - Parameter groundwork: what stands below the services: the database and the rooms.
-    /// - Throws: `TemplateError` for templates of the operator's that cannot be used.
+    /// - Throws: where a key or a template of the configuration cannot be used.
     package init(
         configuration: ServerConfiguration, groundwork: Groundwork, publishedKeys: PublishedKeys, federation: FederationServices,
         federatedRooms: FederatedRooms, logger: Logger
-    ) throws(TemplateError) {
+    ) throws {
         self.configuration = configuration
         self.logger = logger
         self.publishedKeys = publishedKeys
@@ -173,7 +174,7 @@ package final class Homeserver: Sendable {
         sessions = SessionService(
             database: database, journal: journal, lifetimes: SessionLifetimes(configuration), observers: deviceObservers,
             usage: usage)
-        login = LoginService(
+        let passwordLogin = LoginService(
             accounts: accounts, passwords: passwords, rateLimits: rateLimits, isEnabled: configuration.passwordLoginEnabled,
             isReauthenticationEnabled: configuration.passwordReauthenticationEnabled)
         registrationTokens = RegistrationTokens(database: database)
@@ -182,10 +183,10 @@ package final class Homeserver: Sendable {
         interactiveAuthentication = InteractiveAuthentication(
             database: database,
             stages: Self.stages(
-                configuration, login: login, tokens: registrationTokens, validation: emailValidation, rateLimits: rateLimits, logger: logger
+                configuration, login: passwordLogin, tokens: registrationTokens, validation: emailValidation, rateLimits: rateLimits, logger: logger
             ))
         reauthentication = Reauthentication(
-            database: database, interactive: interactiveAuthentication, login: login, timeout: configuration.interactiveAuthTimeout)
+            database: database, interactive: interactiveAuthentication, login: passwordLogin, timeout: configuration.interactiveAuthTimeout)
         thirdPartyRequests = ThirdPartyRequests(
             database: database, validation: emailValidation, rateLimits: rateLimits, options: configuration.registration,
             isRegistrationEnabled: configuration.enableRegistration)
@@ -214,6 +215,10 @@ package final class Homeserver: Sendable {
         registration = RegistrationService(
             database: database, accounts: accounts, passwords: passwords, rateLimits: rateLimits, interactive: interactiveAuthentication,
             policy: RegistrationPolicy(configuration), usage: usage, autoJoin: autoJoin)
+        loginTokens = LoginTokens(database: database)
+        var methods: [any LoginMethod] = [loginTokens]
+        if let jwt = configuration.login.jwt { methods.append(try JWTLogin(jwt, accounts: accounts, registration: registration)) }
+        login = passwordLogin.offering(methods, flows: LoginFlow.flows(configuration.login))
         sharedSecretRegistration = SharedSecretRegistration(secret: configuration.registrationSharedSecret)
         pushRules = PushRuleService(database: database, journal: journal)
         accountData = AccountDataService(database: database, journal: journal, pushRules: pushRules)

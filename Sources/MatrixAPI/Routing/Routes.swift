@@ -32,6 +32,7 @@ package enum Routes {
         TypingRoutes.table,
         VersionsRoutes.table,
         LoginRoutes.table,
+        LoginTokenRoutes.table,
         RegistrationRoutes.table,
         RegisterAdminRoutes.table,
         AccountRoutes.table,

@@ -25,5 +25,6 @@ package enum Migrations {
         .remoteDevices,
         .accountVerification,
         .accountLimits,
+        .loginTokens,
     ]
 }

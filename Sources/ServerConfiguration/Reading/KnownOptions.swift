@@ -62,12 +62,6 @@ enum KnownOptions {
             ]
         ),
         (
-            "User session management",
-            [
-                "login_via_existing_session"
-            ]
-        ),
-        (
             "Metrics",
             [
                 "sentry", "metrics_flags", "report_stats_endpoint",
@@ -89,7 +83,7 @@ enum KnownOptions {
         (
             "Single sign-on integration",
             [
-                "saml2_config", "oidc_providers", "cas_config", "sso", "jwt_config",
+                "saml2_config", "oidc_providers", "cas_config", "sso",
             ]
         ),
         (

@@ -1,0 +1,33 @@
+// The options about ways to log in.
+
+enum LoginOptions {
+    static let all: [ConfigurationOption] = [
+        .section(
+            "login_via_existing_session",
+            [
+                .bool("enabled", \.login.existingSession.isEnabled),
+                .bool("require_ui_auth", \.login.existingSession.requiresAuthentication),
+                .duration("token_timeout", \.login.existingSession.tokenTimeout),
+            ]),
+        .custom("jwt_config", readJWT),
+    ]
+
+    private static func readJWT(_ node: ConfigNode, _ option: String, _ reading: inout ConfigurationOption.Reading) {
+        guard var mapping = MappingReader(node, option, expected: "a mapping with enabled, secret and algorithm", &reading) else { return }
+        let isEnabled = mapping.bool("enabled") ?? false
+        let secret = mapping.requiredString("secret")
+        if mapping.node("algorithm") == nil { mapping.missing("algorithm", "a name such as HS256") }
+        let algorithm = mapping.choice("algorithm", as: JWTAlgorithm.self)
+        let subject = mapping.string("subject_claim")
+        let displayName = mapping.string("display_name_claim")
+        let issuer = mapping.string("issuer")
+        let audiences = mapping.strings("audiences")
+        guard mapping.finish(&reading), isEnabled, let secret, let algorithm else { return }
+        var jwt = JWTConfiguration(algorithm: algorithm, secret: secret)
+        if let subject { jwt.subjectClaim = subject }
+        jwt.displayNameClaim = displayName
+        jwt.issuer = issuer
+        jwt.audiences = audiences
+        reading.configuration.login.jwt = jwt
+    }
+}
