@@ -52,6 +52,7 @@ package final class Homeserver: Sendable {
     package let reauthentication: Reauthentication
     package let loginTokens: LoginTokens
     package let login: LoginService
+    package let singleSignOn: SignOnServices
     package let passwordChange: PasswordChange
     package let deactivation: AccountDeactivation
     package let registration: RegistrationService
@@ -161,13 +162,18 @@ package final class Homeserver: Sendable {
         toDevice = ToDeviceService(
             database: database, journal: journal, serverName: serverName, federation: configuration.federation, logger: logger)
         slidingConnections = SlidingConnections(database: database, logger: logger)
-        let deviceObservers: [any DeviceObserver] = [deviceLists, keys, crossSigning, toDevice, slidingConnections]
+        let deviceObservers: [any DeviceObserver] = [
+            deviceLists, keys, crossSigning, toDevice, slidingConnections, ProviderSessions(),
+        ]
 
         rateLimits = RateLimiter(configuration.rateLimits)
         rateLimitOverrides = RateLimitOverrides(database: database, limiter: rateLimits)
         usage = UsageLimits(configuration.usage, database: database, logger: logger)
         templates = try TemplateLibrary(
-            directories: [configuration.customTemplateDirectory, configuration.email?.templateDirectory].compactMap { $0 },
+            directories: [
+                configuration.customTemplateDirectory, configuration.email?.templateDirectory,
+                configuration.login.singleSignOn.templateDirectory,
+            ].compactMap { $0 },
             values: ["server_name": .string(serverName.string), "app_name": .string(configuration.email?.appName ?? "Matrix")])
         passwords = PasswordHasher(rounds: configuration.bcryptRounds, pepper: configuration.passwordPepper)
         accounts = AccountService(database: database, serverName: serverName)
@@ -183,10 +189,9 @@ package final class Homeserver: Sendable {
         interactiveAuthentication = InteractiveAuthentication(
             database: database,
             stages: Self.stages(
-                configuration, login: passwordLogin, tokens: registrationTokens, validation: emailValidation, rateLimits: rateLimits, logger: logger
+                configuration, login: passwordLogin, tokens: registrationTokens, validation: emailValidation, rateLimits: rateLimits,
+                logger: logger
             ))
-        reauthentication = Reauthentication(
-            database: database, interactive: interactiveAuthentication, login: passwordLogin, timeout: configuration.interactiveAuthTimeout)
         thirdPartyRequests = ThirdPartyRequests(
             database: database, validation: emailValidation, rateLimits: rateLimits, options: configuration.registration,
             isRegistrationEnabled: configuration.enableRegistration)
@@ -219,6 +224,12 @@ package final class Homeserver: Sendable {
         var methods: [any LoginMethod] = [loginTokens]
         if let jwt = configuration.login.jwt { methods.append(try JWTLogin(jwt, accounts: accounts, registration: registration)) }
         login = passwordLogin.offering(methods, flows: LoginFlow.flows(configuration.login))
+        singleSignOn = try SignOnServices(
+            configuration, database: database, accounts: accounts, registration: registration, profiles: profiles, loginTokens: loginTokens,
+            sessions: sessions, interactive: interactiveAuthentication, logger: logger)
+        reauthentication = Reauthentication(
+            database: database, interactive: interactiveAuthentication, login: login, signOn: singleSignOn.signOn,
+            timeout: configuration.interactiveAuthTimeout)
         sharedSecretRegistration = SharedSecretRegistration(secret: configuration.registrationSharedSecret)
         pushRules = PushRuleService(database: database, journal: journal)
         accountData = AccountDataService(database: database, journal: journal, pushRules: pushRules)

@@ -32,7 +32,7 @@ package struct LoginService: Sendable {
     }
 
     /// The same with further ways to log in, which are offered before the password.
-    func offering(_ methods: [any LoginMethod], flows: [LoginFlow]) -> LoginService {
+    package func offering(_ methods: [any LoginMethod], flows: [LoginFlow]) -> LoginService {
         var service = self
         service.methods += methods
         service.flows = flows + self.flows

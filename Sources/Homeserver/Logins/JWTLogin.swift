@@ -24,8 +24,12 @@ package struct JWTLogin: LoginMethod {
         self.configuration = configuration
         self.accounts = accounts
         self.registration = registration
+        key = try Self.key(of: configuration)
+    }
+
+    static func key(of configuration: JWTConfiguration) throws(UnusableKey) -> JSONWebKey {
         do {
-            key = try JSONWebKey(configuration.secret, for: configuration.algorithm)
+            return try JSONWebKey(configuration.secret, for: configuration.algorithm)
         } catch {
             throw UnusableKey(algorithm: configuration.algorithm)
         }

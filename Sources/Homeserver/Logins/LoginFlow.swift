@@ -18,8 +18,26 @@ package struct LoginFlow: Sendable, Equatable {
     package static func flows(_ configuration: LoginConfiguration) -> [LoginFlow] {
         var flows: [LoginFlow] = []
         if configuration.jwt != nil { flows.append(LoginFlow("org.matrix.login.jwt")) }
-        // Nobody but a session of the user gives such tokens out: without that, clients would offer what cannot be done.
-        if configuration.existingSession.isEnabled { flows.append(LoginFlow("m.login.token", details: ["get_login_token": true])) }
+        // The older name, by which some clients know CAS.
+        if configuration.cas != nil { flows.append(LoginFlow("m.login.cas")) }
+        let providers = configuration.providers
+        if !providers.isEmpty {
+            flows.append(LoginFlow("m.login.sso", details: ["identity_providers": .array(providers.map(\.flowValue))]))
+        }
+        // Nothing else gives such tokens out: without it, clients would offer what cannot be done.
+        if !providers.isEmpty || configuration.existingSession.isEnabled {
+            flows.append(LoginFlow("m.login.token", details: configuration.existingSession.isEnabled ? ["get_login_token": true] : [:]))
+        }
         return flows
+    }
+}
+
+extension ProviderAppearance {
+    /// What clients are told of a provider. Client-Server API §SSO client login: `identity_providers`.
+    fileprivate var flowValue: JSONValue {
+        var value: JSONObject = ["id": .string(id), "name": .string(name)]
+        value["icon"] = icon.map { .string($0) }
+        value["brand"] = brand.map { .string($0) }
+        return .object(value)
     }
 }

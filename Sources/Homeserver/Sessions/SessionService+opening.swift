@@ -51,9 +51,10 @@ extension SessionService {
     /// replaces the earlier ones of it.
     ///
     /// - Parameter device: nil makes up an id.
+    /// - Parameter provider: the session at a provider of single sign-on with which this one ends.
     /// - Throws: `M_FORBIDDEN` for a device that would be called as a cross-signing key of the user is.
     package func open(
-        _ user: UserID, device requested: String?, displayName: String?, withRefreshToken: Bool
+        _ user: UserID, device requested: String?, displayName: String?, withRefreshToken: Bool, provider: ProviderSession? = nil
     ) async throws -> OpenedSession {
         try Self.checkDevice(requested, displayName: displayName)
         let device = DeviceID(trusted: requested ?? SessionToken.randomLetters(10).uppercased())
@@ -74,6 +75,8 @@ extension SessionService {
                 try SessionStore.deleteTokens(of: device, of: user, on: connection)
             }
             try grant.insert(validated: now, on: connection)
+            try ExternalIDStore.deleteSession(of: device, of: user, on: connection)
+            if let provider { try ExternalIDStore.setSession(provider, of: device, of: user, on: connection) }
         }
         if isKnown {
             try await database.write(rows)

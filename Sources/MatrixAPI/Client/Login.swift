@@ -37,15 +37,25 @@ enum LoginRoutes {
         let identity = try await context.homeserver.login.logIn(body, from: context.request.remoteAddress)
         try await context.homeserver.usage.check(identity.user)
         let session = try await context.homeserver.sessions.open(
-            identity.user, device: device, displayName: displayName, withRefreshToken: withRefreshToken)
+            identity.user, device: device, displayName: displayName, withRefreshToken: withRefreshToken,
+            provider: identity.provider)
         let configuration = context.homeserver.configuration
+        let attributes = try identity.attributes.map { try JSONDocument(parsing: $0).root }
         return .object { answer in
             writeSession(session, server: context.homeserver.serverName, to: &answer)
+            for (name, value) in attributes?.members.map({ ($0.key.string, $0.value) }) ?? [] where !reserved.contains(name) {
+                answer.member(name, value)
+            }
             if configuration.wellKnown.isClientServed {
                 answer.member("well_known", object: { WellKnownRoutes.writeClient(configuration, to: &$0) })
             }
         }
     }
+
+    /// What a provider's mapping cannot say in our place.
+    private static let reserved: Set<String> = [
+        "user_id", "access_token", "home_server", "device_id", "expires_in_ms", "refresh_token", "well_known",
+    ]
 
     private static func refresh(_ context: APIContext) async throws -> APIResponse {
         let token = try context.body().requiredString("refresh_token")

@@ -26,5 +26,6 @@ package enum Migrations {
         .accountVerification,
         .accountLimits,
         .loginTokens,
+        .singleSignOn,
     ]
 }

@@ -13,8 +13,15 @@ package struct LoginConfiguration: Sendable {
     package var existingSession = ExistingSession()
     /// `jwt_config`; nil where it is not enabled.
     package var jwt: JWTConfiguration?
+    package var singleSignOn = SingleSignOnConfiguration()
+    package var openID: [OpenIDConfiguration] = []
+    /// `cas_config`; nil where it is not enabled.
+    package var cas: CASConfiguration?
 
     package init() {}
+
+    /// The providers of single sign-on, in the order in which clients show them.
+    package var providers: [ProviderAppearance] { [cas?.appearance].compactMap { $0 } + openID.map(\.appearance) }
 }
 
 /// `jwt_config`: logins by a JSON Web Token that somebody else has issued.

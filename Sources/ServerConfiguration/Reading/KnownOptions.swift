@@ -83,7 +83,7 @@ enum KnownOptions {
         (
             "Single sign-on integration",
             [
-                "saml2_config", "oidc_providers", "cas_config", "sso",
+                "saml2_config"
             ]
         ),
         (

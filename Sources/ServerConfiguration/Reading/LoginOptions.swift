@@ -10,6 +10,19 @@ enum LoginOptions {
                 .duration("token_timeout", \.login.existingSession.tokenTimeout),
             ]),
         .custom("jwt_config", readJWT),
+        .section(
+            "sso",
+            [
+                .custom("client_whitelist") { node, option, reading in
+                    guard let clients = node.texts else { return reading.fail(node, option, expected: "a list of addresses") }
+                    reading.configuration.login.singleSignOn.trustedClients = clients
+                },
+                .bool("update_profile_information", \.login.singleSignOn.updatesProfile),
+                .string("template_dir", \.login.singleSignOn.templateDirectory),
+            ]),
+        .custom("oidc_providers", OpenIDReader.readList),
+        .custom("oidc_config", OpenIDReader.readOne),
+        .custom("cas_config", CASReader.read),
     ]
 
     private static func readJWT(_ node: ConfigNode, _ option: String, _ reading: inout ConfigurationOption.Reading) {

@@ -7,6 +7,7 @@ struct MappingReader {
     private let entries: [ConfigNode.Entry]
     private var known: Set<String> = []
     private var problems: [ConfigurationProblem] = []
+    private var notBuilt: [String] = []
 
     /// Nil, with the problem noted, where the value is no mapping.
     init?(_ node: ConfigNode, _ option: String, expected: String, _ reading: inout ConfigurationOption.Reading) {
@@ -15,6 +16,12 @@ struct MappingReader {
             return nil
         }
         (self.node, self.option, self.entries) = (node, option, entries)
+    }
+
+    /// A mapping inside another, whose problems that one takes over by `adopt`.
+    init(within node: ConfigNode, _ option: String) {
+        (self.node, self.option, self.entries) = (node, option, node.entries ?? [])
+        if node.entries == nil { fail(because: "found \(node.kindInWords), expected a mapping") }
     }
 
     /// The value of a member; nil where there is none.
@@ -58,6 +65,16 @@ struct MappingReader {
             return nil
         }
         return texts
+    }
+
+    /// The elements of a list.
+    mutating func nodes(_ name: String, expected: String) -> [ConfigNode]? {
+        guard let value = node(name) else { return nil }
+        guard let list = value.list else {
+            fail(value, name, expected: expected)
+            return nil
+        }
+        return list
     }
 
     /// A mapping from names to texts.
@@ -131,16 +148,30 @@ struct MappingReader {
         problems.append(ConfigurationProblem(at: node.location, option: option, message))
     }
 
+    /// A member is known, and has no effect here.
+    mutating func notBuilt(_ name: String) { notBuilt.append("\(option).\(name)") }
+
+    /// Takes over what was wrong with a mapping inside this one.
+    mutating func adopt(_ inner: MappingReader) {
+        problems += inner.problems + inner.warnings
+        notBuilt += inner.notBuilt
+    }
+
     /// Hands over what was wrong.
     ///
-    /// - Returns: whether nothing was.
+    /// - Returns: whether nothing was that stops the start.
     func finish(_ reading: inout ConfigurationOption.Reading) -> Bool {
-        reading.problems += problems
-        for entry in entries where !known.contains(entry.key) {
+        reading.problems += problems + warnings
+        reading.notBuilt += notBuilt
+        return !problems.contains { $0.severity == .error }
+    }
+
+    private var warnings: [ConfigurationProblem] {
+        entries.filter { !known.contains($0.key) }.map { entry in
             let nearest = NearestName.nearest(to: entry.key, among: known)
-            reading.warn(
-                entry.keyLocation, "\(option).\(entry.key)", "is not a known option" + (nearest.map { "; did you mean \($0)?" } ?? ""))
+            return ConfigurationProblem(
+                .warning, at: entry.keyLocation, option: "\(option).\(entry.key)",
+                "is not a known option" + (nearest.map { "; did you mean \($0)?" } ?? ""))
         }
-        return problems.isEmpty
     }
 }
