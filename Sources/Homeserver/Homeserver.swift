@@ -47,12 +47,16 @@ package final class Homeserver: Sendable {
     package let passwords: PasswordHasher
     package let accounts: AccountService
     package let sessions: SessionService
+    /// nil: this server keeps passwords and sessions itself.
+    package let authenticationService: AuthenticationService?
+    package let provisioning: AccountProvisioning
     package let templates: TemplateLibrary
     package let interactiveAuthentication: InteractiveAuthentication
     package let reauthentication: Reauthentication
     package let loginTokens: LoginTokens
     package let login: LoginService
     package let singleSignOn: SignOnServices
+    package let rendezvous = RendezvousService()
     package let passwordChange: PasswordChange
     package let deactivation: AccountDeactivation
     package let registration: RegistrationService
@@ -177,9 +181,13 @@ package final class Homeserver: Sendable {
             values: ["server_name": .string(serverName.string), "app_name": .string(configuration.email?.appName ?? "Matrix")])
         passwords = PasswordHasher(rounds: configuration.bcryptRounds, pepper: configuration.passwordPepper)
         accounts = AccountService(database: database, serverName: serverName)
+        authenticationService = configuration.login.authenticationService.map {
+            AuthenticationService(
+                $0, serverName: configuration.serverName, http: OutboundHTTP(configuration.outbound.trustingOperator), logger: logger)
+        }
         sessions = SessionService(
             database: database, journal: journal, lifetimes: SessionLifetimes(configuration), observers: deviceObservers,
-            usage: usage)
+            authority: authenticationService, usage: usage)
         let passwordLogin = LoginService(
             accounts: accounts, passwords: passwords, rateLimits: rateLimits, isEnabled: configuration.passwordLoginEnabled,
             isReauthenticationEnabled: configuration.passwordReauthenticationEnabled)
@@ -256,6 +264,9 @@ package final class Homeserver: Sendable {
         reports = ReportService(database: database, rooms: rooms, history: history, accounts: accounts, rateLimits: rateLimits)
         filters = FilterService(database: database)
         devices = DeviceService(database: database, journal: journal, sessions: sessions)
+        provisioning = AccountProvisioning(
+            database: database, accounts: accounts, registration: registration, profiles: profiles, sessions: sessions, devices: devices,
+            deactivation: deactivation, thirdPartyIdentifiers: thirdPartyIdentifiers)
         dehydratedDevices = DehydratedDeviceService(
             database: database, journal: journal, sessions: sessions, keys: keys, toDevice: toDevice)
 

@@ -12,7 +12,7 @@ package enum RateLimitedAction: Hashable, Sendable {
     case invitesPerRoom, invitesPerUser, invitesPerIssuer, thirdPartyInvite
     case adminRedaction, keyRequests, mediaCreate, presencePerUser, delayedEventManagement, reports, roomCreation
     case userDirectory, roomHierarchy, loginToken, thirdPartyValidation, registrationTokenValidity, reauthenticationFailures
-    case usernameAvailability
+    case usernameAvailability, rendezvous
     /// The beginning of a registration, with a password that has to be hashed.
     case registrationSession
 }
@@ -31,6 +31,8 @@ package final class RateLimiter: Sendable {
     private static let roomHierarchy = RateLimit(5, 10)
     private static let usernameAvailability = RateLimit(1, 30)
     private static let loginToken = RateLimit(1.0 / 60, 1)
+    /// Ours: whoever begins too many would push out those of others.
+    private static let rendezvous = RateLimit(1, 20)
 
     private let limits: RateLimits
     private let buckets = Mutex(RateBuckets<Key>())
@@ -121,6 +123,7 @@ package final class RateLimiter: Sendable {
         case .usernameAvailability: Self.usernameAvailability
         case .registrationSession: RateLimit(limits.registration.perSecond * 10, limits.registration.burst * 10)
         case .loginToken: Self.loginToken
+        case .rendezvous: Self.rendezvous
         }
     }
 }

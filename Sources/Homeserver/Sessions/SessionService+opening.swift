@@ -90,6 +90,26 @@ extension SessionService {
             expiresInMilliseconds: expiry.accessToken.map { $0.milliseconds - now.milliseconds })
     }
 
+    /// Makes a device without a session, for whom somebody else gives out tokens; false if the user has it already.
+    ///
+    /// - Throws: `M_FORBIDDEN` for a device that would be called as a cross-signing key of the user is.
+    package func addDevice(_ device: DeviceID, of user: UserID, displayName: String?) async throws -> Bool {
+        let isKnown = try await database.read { connection in
+            guard try !CrossSigningStore.isPublicKey(device, of: user, on: connection) else { throw Self.deviceIDInUse }
+            return try DeviceStore.exists(device, of: user, on: connection)
+        }
+        guard !isKnown else { return false }
+        let now = Timestamp.now
+        let records = observers.flatMap { $0.records(forChangeOf: [device], of: user) }
+        try await journal.append(
+            JournalBatch(
+                records: records,
+                alongside: { connection in
+                    _ = try DeviceStore.insert(device, of: user, displayName: displayName, created: now, on: connection)
+                }))
+        return true
+    }
+
     /// Exchanges a refresh token for new tokens. The old one stays usable until one of the new ones is used, so that a
     /// lost answer does not lose the session.
     ///

@@ -8,7 +8,8 @@ enum LoginFallbackRoutes {
         Route(
             .get, templates: ["/_matrix/static/client/login", "/_matrix/static/client/login/"], access: .open, resource: .static
         ) { context in
-            try context.page("login_fallback.html", policy: .asking)
+            guard context.homeserver.authenticationService == nil else { throw MatrixError.unrecognized }
+            return try context.page("login_fallback.html", policy: .asking)
         }
     ]
 }

@@ -16,7 +16,20 @@ enum WellKnownRoutes {
     private static func client(_ context: APIContext) async throws -> APIResponse {
         let configuration = context.homeserver.configuration
         guard configuration.wellKnown.isClientServed else { throw notAvailable }
-        return .object { writeClient(configuration, to: &$0) }
+        // MSC2965.
+        let service = context.homeserver.authenticationService
+        let issuer = try await service?.authorizationMetadata()["issuer"]
+        let account = try await service?.accountManagementURL()
+        return .object { body in
+            writeClient(configuration, to: &body)
+            guard let issuer, let account else { return }
+            body.member(
+                "org.matrix.msc2965.authentication",
+                object: { body in
+                    body.member("issuer", issuer)
+                    body.member("account", account)
+                })
+        }
     }
 
     /// What clients are told of, here and when they log in.

@@ -17,6 +17,9 @@ package struct LoginConfiguration: Sendable {
     package var openID: [OpenIDConfiguration] = []
     /// `cas_config`; nil where it is not enabled.
     package var cas: CASConfiguration?
+    package var rendezvous = RendezvousConfiguration()
+    /// `matrix_authentication_service`: logins, passwords and sessions are the business of a service of its own; nil where it is not enabled.
+    package var authenticationService: AuthenticationServiceConfiguration?
 
     package init() {}
 

@@ -23,7 +23,26 @@ enum LoginOptions {
         .custom("oidc_providers", OpenIDReader.readList),
         .custom("oidc_config", OpenIDReader.readOne),
         .custom("cas_config", CASReader.read),
+        .custom("matrix_authentication_service", readAuthenticationService),
     ]
+
+    private static func readAuthenticationService(
+        _ node: ConfigNode, _ option: String, _ reading: inout ConfigurationOption.Reading
+    ) {
+        guard var mapping = MappingReader(node, option, expected: "a mapping with enabled, endpoint and secret", &reading) else { return }
+        let isEnabled = mapping.bool("enabled") ?? false
+        let endpoint = mapping.string("endpoint") ?? "http://localhost:8080"
+        if !endpoint.hasPrefix("http://"), !endpoint.hasPrefix("https://"), let node = mapping.node("endpoint") {
+            mapping.fail(node, "endpoint", because: "found \(endpoint), expected an address that begins with https:// or http://")
+        }
+        let secret = mapping.secret("secret")
+        if isEnabled, secret?.isEmpty ?? true, mapping.node("secret_path") == nil { mapping.missing("secret", "text, or secret_path") }
+        // Requests to the service are short: one version of HTTP is as good as another.
+        _ = mapping.bool("force_http2")
+        guard mapping.finish(&reading), isEnabled, let secret else { return }
+        reading.configuration.login.authenticationService = AuthenticationServiceConfiguration(
+            endpoint: endpoint.hasSuffix("/") ? String(endpoint.dropLast()) : endpoint, secret: secret)
+    }
 
     private static func readJWT(_ node: ConfigNode, _ option: String, _ reading: inout ConfigurationOption.Reading) {
         guard var mapping = MappingReader(node, option, expected: "a mapping with enabled, secret and algorithm", &reading) else { return }
