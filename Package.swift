@@ -80,6 +80,7 @@ let package = Package(
             dependencies: [
                 "MatrixCore", "ServerConfiguration", "Persistence", "Rooms", "Federation", "CShims",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HashTreeCollections", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"),

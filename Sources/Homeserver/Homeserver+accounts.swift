@@ -11,7 +11,7 @@ extension Homeserver {
         _ configuration: ServerConfiguration, login: LoginService, tokens: RegistrationTokens, validation: EmailValidation?,
         rateLimits: RateLimiter, logger: Logger
     ) -> [any InteractiveAuthStage] {
-        var stages: [any InteractiveAuthStage] = [DummyStage(), PasswordStage(login: login)]
+        var stages: [any InteractiveAuthStage] = [DummyStage(), PasswordStage(login: login), SingleSignOnStage()]
         let registration = configuration.registration
         if registration.requiresToken || registration.takesTokenForThirdPartyID {
             stages.append(RegistrationTokenStage(tokens: tokens, rateLimits: rateLimits))
@@ -19,9 +19,8 @@ extension Homeserver {
         if let validation { stages.append(EmailIdentityStage(validation: validation)) }
         if let consent = configuration.consent { stages.append(TermsStage(consent, publicBaseURL: configuration.publicBaseURL)) }
         // The service is the operator's choice: it may be in a private network.
-        var trusted = configuration.outbound
-        trusted.blockedRanges = []
-        if let captcha = RecaptchaStage(configuration.captcha, http: OutboundHTTP(trusted), logger: logger) { stages.append(captcha) }
+        let http = OutboundHTTP(configuration.outbound.trustingOperator)
+        if let captcha = RecaptchaStage(configuration.captcha, http: http, logger: logger) { stages.append(captcha) }
         return stages
     }
 

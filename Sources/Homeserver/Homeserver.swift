@@ -47,10 +47,16 @@ package final class Homeserver: Sendable {
     package let passwords: PasswordHasher
     package let accounts: AccountService
     package let sessions: SessionService
+    /// nil: this server keeps passwords and sessions itself.
+    package let authenticationService: AuthenticationService?
+    package let provisioning: AccountProvisioning
     package let templates: TemplateLibrary
     package let interactiveAuthentication: InteractiveAuthentication
     package let reauthentication: Reauthentication
+    package let loginTokens: LoginTokens
     package let login: LoginService
+    package let singleSignOn: SignOnServices
+    package let rendezvous = RendezvousService()
     package let passwordChange: PasswordChange
     package let deactivation: AccountDeactivation
     package let registration: RegistrationService
@@ -114,11 +120,11 @@ package final class Homeserver: Sendable {
     package let remoteUpkeep: RemoteUpkeep
 
     /// - Parameter groundwork: what stands below the services: the database and the rooms.
-    /// - Throws: `TemplateError` for templates of the operator's that cannot be used.
+    /// - Throws: where a key or a template of the configuration cannot be used.
     package init(
         configuration: ServerConfiguration, groundwork: Groundwork, publishedKeys: PublishedKeys, federation: FederationServices,
         federatedRooms: FederatedRooms, logger: Logger
-    ) throws(TemplateError) {
+    ) throws {
         self.configuration = configuration
         self.logger = logger
         self.publishedKeys = publishedKeys
@@ -168,20 +174,29 @@ package final class Homeserver: Sendable {
         toDevice = ToDeviceService(
             database: database, journal: journal, serverName: serverName, federation: configuration.federation, logger: logger)
         slidingConnections = SlidingConnections(database: database, logger: logger)
-        let deviceObservers: [any DeviceObserver] = [deviceLists, keys, crossSigning, toDevice, slidingConnections]
+        let deviceObservers: [any DeviceObserver] = [
+            deviceLists, keys, crossSigning, toDevice, slidingConnections, ProviderSessions(),
+        ]
 
         rateLimits = RateLimiter(configuration.rateLimits)
         rateLimitOverrides = RateLimitOverrides(database: database, limiter: rateLimits)
         usage = UsageLimits(configuration.usage, database: database, logger: logger)
         templates = try TemplateLibrary(
-            directories: [configuration.customTemplateDirectory, configuration.email?.templateDirectory].compactMap { $0 },
+            directories: [
+                configuration.customTemplateDirectory, configuration.email?.templateDirectory,
+                configuration.login.singleSignOn.templateDirectory,
+            ].compactMap { $0 },
             values: ["server_name": .string(serverName.string), "app_name": .string(configuration.email?.appName ?? "Matrix")])
         passwords = PasswordHasher(rounds: configuration.bcryptRounds, pepper: configuration.passwordPepper)
         accounts = AccountService(database: database, serverName: serverName)
+        authenticationService = configuration.login.authenticationService.map {
+            AuthenticationService(
+                $0, serverName: configuration.serverName, http: OutboundHTTP(configuration.outbound.trustingOperator), logger: logger)
+        }
         sessions = SessionService(
             database: database, journal: journal, lifetimes: SessionLifetimes(configuration), observers: deviceObservers,
-            usage: usage)
-        login = LoginService(
+            authority: authenticationService, usage: usage)
+        let passwordLogin = LoginService(
             accounts: accounts, passwords: passwords, rateLimits: rateLimits, isEnabled: configuration.passwordLoginEnabled,
             isReauthenticationEnabled: configuration.passwordReauthenticationEnabled)
         registrationTokens = RegistrationTokens(database: database)
@@ -190,10 +205,9 @@ package final class Homeserver: Sendable {
         interactiveAuthentication = InteractiveAuthentication(
             database: database,
             stages: Self.stages(
-                configuration, login: login, tokens: registrationTokens, validation: emailValidation, rateLimits: rateLimits, logger: logger
+                configuration, login: passwordLogin, tokens: registrationTokens, validation: emailValidation, rateLimits: rateLimits,
+                logger: logger
             ))
-        reauthentication = Reauthentication(
-            database: database, interactive: interactiveAuthentication, login: login, timeout: configuration.interactiveAuthTimeout)
         thirdPartyRequests = ThirdPartyRequests(
             database: database, validation: emailValidation, rateLimits: rateLimits, options: configuration.registration,
             isRegistrationEnabled: configuration.enableRegistration)
@@ -222,6 +236,16 @@ package final class Homeserver: Sendable {
         registration = RegistrationService(
             database: database, accounts: accounts, passwords: passwords, rateLimits: rateLimits, interactive: interactiveAuthentication,
             policy: RegistrationPolicy(configuration), usage: usage, autoJoin: autoJoin)
+        loginTokens = LoginTokens(database: database)
+        var methods: [any LoginMethod] = [loginTokens]
+        if let jwt = configuration.login.jwt { methods.append(try JWTLogin(jwt, accounts: accounts, registration: registration)) }
+        login = passwordLogin.offering(methods, flows: LoginFlow.flows(configuration.login))
+        singleSignOn = try SignOnServices(
+            configuration, database: database, accounts: accounts, registration: registration, profiles: profiles, loginTokens: loginTokens,
+            sessions: sessions, interactive: interactiveAuthentication, logger: logger)
+        reauthentication = Reauthentication(
+            database: database, interactive: interactiveAuthentication, login: login, signOn: singleSignOn.signOn,
+            timeout: configuration.interactiveAuthTimeout)
         sharedSecretRegistration = SharedSecretRegistration(secret: configuration.registrationSharedSecret)
         pushRules = PushRuleService(database: database, journal: journal)
         accountData = AccountDataService(database: database, journal: journal, pushRules: pushRules)
@@ -248,6 +272,9 @@ package final class Homeserver: Sendable {
         reports = ReportService(database: database, rooms: rooms, history: history, accounts: accounts, rateLimits: rateLimits)
         filters = FilterService(database: database)
         devices = DeviceService(database: database, journal: journal, sessions: sessions)
+        provisioning = AccountProvisioning(
+            database: database, accounts: accounts, registration: registration, profiles: profiles, sessions: sessions, devices: devices,
+            deactivation: deactivation, thirdPartyIdentifiers: thirdPartyIdentifiers)
         dehydratedDevices = DehydratedDeviceService(
             database: database, journal: journal, sessions: sessions, keys: keys, toDevice: toDevice)
 

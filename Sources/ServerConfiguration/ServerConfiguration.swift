@@ -68,6 +68,7 @@ package struct ServerConfiguration: Sendable {
     package var refreshableAccessTokenLifetime: Duration = .seconds(300)
     package var refreshTokenLifetime: Duration?
     package var nonrefreshableAccessTokenLifetime: Duration?
+    package var login = LoginConfiguration()
     package var autoJoin = AutoJoinOptions()
     package var registration = RegistrationOptions()
     package var captcha = CaptchaOptions()

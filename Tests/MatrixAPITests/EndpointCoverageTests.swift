@@ -6,7 +6,6 @@ import Testing
 @Suite struct EndpointCoverageTests {
     /// What of the specification is not served, by the first part of the paths: below the version, or whole where it begins with a slash.
     private static let omissions: [(reason: String, paths: [String])] = [
-        ("single sign-on and OAuth 2.0 are not built", ["login/sso", "login/get_token", "auth_metadata"]),
         ("pushes to devices are not built", ["pushers"]),
         ("application services are not built", ["appservice/"]),
         ("the media repository is not built", ["media/", "/_matrix/media/"]),

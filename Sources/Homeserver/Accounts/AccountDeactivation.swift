@@ -48,6 +48,20 @@ package struct AccountDeactivation: Service {
         return isForgotten
     }
 
+    /// Makes a deactivated account usable again. It is in no rooms and has no password.
+    ///
+    /// - Throws: `M_NOT_FOUND`.
+    package func reactivate(_ user: UserID) async throws {
+        let isDone = try await database.write { connection in
+            guard try AccountEndingStore.reactivate(user, on: connection) else { return false }
+            try UserDirectoryEntry.refresh(user, on: connection)
+            return true
+        }
+        guard isDone else { throw MatrixError.notFound("No account \(user)") }
+        membership.erasedUsers.remove(user)
+        sessions.forget(user)
+    }
+
     /// Lets deactivated users leave their rooms until the server stops.
     package func run() async throws {
         wakeUp.yield()

@@ -1,9 +1,9 @@
-// Who somebody is, by their password. Client-Server API §Password-based.
+// Who somebody is, by their password or by what else is offered. Client-Server API §Login, §Password-based.
 
 import MatrixCore
 import Persistence
 
-/// Checks passwords, for logins and for stages of user-interactive authentication.
+/// Checks who logs in: passwords, also for stages of user-interactive authentication, and further methods.
 package struct LoginService: Sendable {
     private static let refusal = "Invalid username or password"
 
@@ -12,6 +12,9 @@ package struct LoginService: Sendable {
     private let rateLimits: RateLimiter
     private let isEnabled: Bool
     private let isReauthenticationEnabled: Bool
+    private var methods: [any LoginMethod] = []
+    /// What `GET /login` offers.
+    package private(set) var flows: [LoginFlow]
 
     /// - Parameters:
     ///   - isEnabled: whether a password logs in (`password_config.enabled`).
@@ -25,26 +28,30 @@ package struct LoginService: Sendable {
         self.rateLimits = rateLimits
         self.isEnabled = isEnabled
         self.isReauthenticationEnabled = isReauthenticationEnabled ?? isEnabled
+        flows = isEnabled ? [LoginFlow(PasswordStage.type)] : []
     }
 
-    /// The types that `GET /login` offers.
-    package var types: [String] { isEnabled ? ["m.login.password"] : [] }
+    /// The same with further ways to log in, which are offered before the password.
+    package func offering(_ methods: [any LoginMethod], flows: [LoginFlow]) -> LoginService {
+        var service = self
+        service.methods += methods
+        service.flows = flows + self.flows
+        return service
+    }
 
-    /// The account of a login, within the limits on logins from `address` and into one account.
+    /// Who logs in, within the limits on logins from `address` and into one account.
     ///
     /// - Throws: `M_FORBIDDEN` for a wrong password or an unknown account, `M_USER_DEACTIVATED`, `M_USER_LOCKED`,
     ///   `M_LIMIT_EXCEEDED`, or what is wrong with the submission.
-    package func logIn(_ submission: JSON, from address: String) async throws -> UserID {
+    package func logIn(_ submission: JSON, from address: String) async throws -> LoginIdentity {
         guard let type = submission["type"] else { throw MatrixError.missingParam("Missing JSON keys.") }
         guard let type = type.string else { throw MatrixError.invalidParam("Bad parameter: type") }
         try rateLimits.check(.loginAddress, of: ByteString(address))
-        guard type == "m.login.password" else { throw MatrixError.unknown("Unknown login type \(type.prefix(64))", status: 400) }
-        guard isEnabled else { throw Self.disabled }
-        let account = try await verify(submission, failures: .loginFailedAttempts)
+        let (identity, account) = try await identify(submission, type: type)
         try rateLimits.check(.loginAccount, of: ByteString(account.user.string.lowercased()))
         if account.isDeactivated { throw MatrixError.userDeactivated }
         if account.isLocked { throw MatrixError.userLocked }
-        return account.user
+        return identity
     }
 
     /// Checks an `m.login.password` stage, and tells whose password it is. Failures are counted apart from those of logins: who is
@@ -61,6 +68,20 @@ package struct LoginService: Sendable {
     }
 
     // MARK: Steps
+
+    private func identify(_ submission: JSON, type: String) async throws -> (LoginIdentity, AccountRow) {
+        if type == PasswordStage.type {
+            guard isEnabled else { throw Self.disabled }
+            let account = try await verify(submission, failures: .loginFailedAttempts)
+            return (LoginIdentity(user: account.user), account)
+        }
+        guard let method = methods.first(where: { $0.type == type }) else {
+            throw MatrixError.unknown("Unknown login type \(type.prefix(64))", status: 400)
+        }
+        let identity = try await method.identify(submission)
+        guard let account = try await accounts.account(identity.user) else { throw MatrixError.forbidden("There is no such account") }
+        return (identity, account)
+    }
 
     private func verify(_ submission: JSON, failures: RateLimitedAction) async throws -> AccountRow {
         guard let password = submission["password"]?.string else { throw MatrixError.invalidParam("Bad parameter: password") }

@@ -8,13 +8,17 @@ package struct Reauthentication: Sendable {
     private let database: any Database
     private let interactive: InteractiveAuthentication
     private let login: LoginService
+    private let signOn: SingleSignOn?
     /// `ui_auth.session_timeout`.
     private let timeout: Duration
 
-    package init(database: any Database, interactive: InteractiveAuthentication, login: LoginService, timeout: Duration) {
+    package init(
+        database: any Database, interactive: InteractiveAuthentication, login: LoginService, signOn: SingleSignOn? = nil, timeout: Duration
+    ) {
         self.database = database
         self.interactive = interactive
         self.login = login
+        self.signOn = signOn
         self.timeout = timeout
     }
 
@@ -36,7 +40,8 @@ package struct Reauthentication: Sendable {
 
     /// What a user can prove who they are by: one stage is enough.
     private func flows(for user: UserID) async throws -> [InteractiveAuthSession.Flow] {
-        try await login.reauthenticationStages(for: user).map { [$0] }
+        let isKnownToProvider = try await signOn?.canConfirm(user) ?? false
+        return try await (login.reauthenticationStages(for: user) + (isKnownToProvider ? [SingleSignOnStage.type] : [])).map { [$0] }
     }
 
     private func hasRecentProof(_ requester: Requester) async throws -> Bool {

@@ -11,7 +11,8 @@ package enum RateLimitedAction: Hashable, Sendable {
     case joinsLocal, joinsRemote, joinsPerRoom
     case invitesPerRoom, invitesPerUser, invitesPerIssuer, thirdPartyInvite
     case adminRedaction, keyRequests, mediaCreate, presencePerUser, delayedEventManagement, reports, roomCreation
-    case userDirectory, roomHierarchy, thirdPartyValidation, registrationTokenValidity, reauthenticationFailures, usernameAvailability
+    case userDirectory, roomHierarchy, loginToken, thirdPartyValidation, registrationTokenValidity, reauthenticationFailures
+    case usernameAvailability, rendezvous
     /// The beginning of a registration, with a password that has to be hashed.
     case registrationSession
 }
@@ -26,9 +27,12 @@ package final class RateLimiter: Sendable {
 
     /// Said where no time would help: the configured rate is zero.
     private static let longestRetry: Double = 3600
-    /// No option sets these; the first is Synapse's.
+    /// No option sets these; the first and the last are Synapse's.
     private static let roomHierarchy = RateLimit(5, 10)
     private static let usernameAvailability = RateLimit(1, 30)
+    private static let loginToken = RateLimit(1.0 / 60, 1)
+    /// Ours: whoever begins too many would push out those of others.
+    private static let rendezvous = RateLimit(1, 20)
 
     private let limits: RateLimits
     private let buckets = Mutex(RateBuckets<Key>())
@@ -118,6 +122,8 @@ package final class RateLimiter: Sendable {
         case .reauthenticationFailures: limits.login.failedAttempts
         case .usernameAvailability: Self.usernameAvailability
         case .registrationSession: RateLimit(limits.registration.perSecond * 10, limits.registration.burst * 10)
+        case .loginToken: Self.loginToken
+        case .rendezvous: Self.rendezvous
         }
     }
 }

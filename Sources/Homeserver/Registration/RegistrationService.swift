@@ -149,8 +149,12 @@ package struct RegistrationService: Sendable {
 
     /// Stores an account, and what follows from the session that made it, as one unit: a session makes one account.
     ///
+    /// - Parameter alongside: what else is stored together with the account.
     /// - Returns: the session's account, which another request of it may have made meanwhile.
-    func insert(_ account: AccountRow, displayName: String, by session: InteractiveAuthSession? = nil) async throws -> UserID {
+    func insert(
+        _ account: AccountRow, displayName: String, by session: InteractiveAuthSession? = nil,
+        alongside: @escaping @Sendable (any SQLConnection) throws -> Void = { _ in }
+    ) async throws -> UserID {
         var account = account
         account.expiration = policy.validity.map { account.created.advanced(byMilliseconds: $0.milliseconds) }
         let row = account
@@ -158,6 +162,7 @@ package struct RegistrationService: Sendable {
             if let session, let earlier = try Self.registeredUser(of: session, on: connection) { return earlier }
             guard try AccountService.insert(row, displayName: displayName, on: connection) else { throw MatrixError.userInUse }
             if let session { try Self.finish(session, with: row.user, on: connection) }
+            try alongside(connection)
             return nil
         }
         if let earlier { return earlier }

@@ -29,7 +29,10 @@ extension SessionService {
     /// Deletes all devices of a user but one, and the tokens of no device.
     package func endAll(of user: UserID, except kept: DeviceID? = nil) async throws {
         let devices = try await database.read { try DeviceStore.devices(of: user, on: $0).map(\.device) }.filter { $0 != kept }
-        try await delete(devices, of: user) { try SessionStore.deleteTokens(of: user, except: kept, on: $0) }
+        try await delete(devices, of: user) { connection in
+            try SessionStore.deleteTokens(of: user, except: kept, on: connection)
+            try LoginTokenStore.delete(of: user, on: connection)
+        }
         forget(user)
     }
 

@@ -51,9 +51,10 @@ extension SessionService {
     /// replaces the earlier ones of it.
     ///
     /// - Parameter device: nil makes up an id.
+    /// - Parameter provider: the session at a provider of single sign-on with which this one ends.
     /// - Throws: `M_FORBIDDEN` for a device that would be called as a cross-signing key of the user is.
     package func open(
-        _ user: UserID, device requested: String?, displayName: String?, withRefreshToken: Bool
+        _ user: UserID, device requested: String?, displayName: String?, withRefreshToken: Bool, provider: ProviderSession? = nil
     ) async throws -> OpenedSession {
         try Self.checkDevice(requested, displayName: displayName)
         let device = DeviceID(trusted: requested ?? SessionToken.randomLetters(10).uppercased())
@@ -74,6 +75,8 @@ extension SessionService {
                 try SessionStore.deleteTokens(of: device, of: user, on: connection)
             }
             try grant.insert(validated: now, on: connection)
+            try ExternalIDStore.deleteSession(of: device, of: user, on: connection)
+            if let provider { try ExternalIDStore.setSession(provider, of: device, of: user, on: connection) }
         }
         if isKnown {
             try await database.write(rows)
@@ -85,6 +88,26 @@ extension SessionService {
         return OpenedSession(
             user: user, device: device, accessToken: grant.accessToken, refreshToken: grant.refreshToken?.token,
             expiresInMilliseconds: expiry.accessToken.map { $0.milliseconds - now.milliseconds })
+    }
+
+    /// Makes a device without a session, for whom somebody else gives out tokens; false if the user has it already.
+    ///
+    /// - Throws: `M_FORBIDDEN` for a device that would be called as a cross-signing key of the user is.
+    package func addDevice(_ device: DeviceID, of user: UserID, displayName: String?) async throws -> Bool {
+        let isKnown = try await database.read { connection in
+            guard try !CrossSigningStore.isPublicKey(device, of: user, on: connection) else { throw Self.deviceIDInUse }
+            return try DeviceStore.exists(device, of: user, on: connection)
+        }
+        guard !isKnown else { return false }
+        let now = Timestamp.now
+        let records = observers.flatMap { $0.records(forChangeOf: [device], of: user) }
+        try await journal.append(
+            JournalBatch(
+                records: records,
+                alongside: { connection in
+                    _ = try DeviceStore.insert(device, of: user, displayName: displayName, created: now, on: connection)
+                }))
+        return true
     }
 
     /// Exchanges a refresh token for new tokens. The old one stays usable until one of the new ones is used, so that a

@@ -16,6 +16,8 @@ package final class SessionService: Sendable {
         let validUntil: Timestamp?
         /// When the account ends.
         let accountExpiration: Timestamp?
+        /// From when on an authority is asked again; nil: the token is ours, and we know when it ends.
+        var reliableUntil: Timestamp?
     }
 
     private struct Cache {
@@ -31,14 +33,18 @@ package final class SessionService: Sendable {
     /// When devices were last used.
     package let activity: DeviceActivity
     private let cache: Mutex<Cache>
+    /// Who gives out the tokens; nil: this server does.
+    private let authority: (any TokenAuthority)?
 
     /// - Parameters:
+    ///   - authority: who gives out the tokens, where this server does not.
     ///   - usage: who is told of those who are here.
     ///   - capacity: how many tokens are kept in memory, about 300 bytes each.
     package init(
-        database: any Database, journal: Journal, lifetimes: SessionLifetimes, observers: [any DeviceObserver], usage: UsageLimits? = nil,
-        capacity: Int = 20_000
+        database: any Database, journal: Journal, lifetimes: SessionLifetimes, observers: [any DeviceObserver],
+        authority: (any TokenAuthority)? = nil, usage: UsageLimits? = nil, capacity: Int = 20_000
     ) {
+        self.authority = authority
         self.database = database
         self.journal = journal
         self.lifetimes = lifetimes
@@ -54,6 +60,10 @@ package final class SessionService: Sendable {
     package func authenticate(token: String) async throws -> Requester {
         let hash = TokenHash(token)
         let (known, epoch) = cache.withLock { ($0.known.value(for: hash), $0.epoch) }
+        if let authority {
+            if let known, known.reliableUntil.map({ $0 > .now }) == true { return known.requester }
+            return try await ask(authority, token, hash, epoch: epoch)
+        }
         if let known {
             try Self.checkExpiry(known.validUntil)
             try Self.checkAccount(known.accountExpiration)
@@ -102,6 +112,30 @@ package final class SessionService: Sendable {
         requester.userType = row.userType
         requester.consentVersion = row.consentVersion
         let known = Known(requester: requester, validUntil: row.validUntil, accountExpiration: accountExpiration)
+        cache.withLock {
+            if $0.epoch == epoch { $0.known.insert(known, for: hash) }
+        }
+        return requester
+    }
+
+    /// Whom an authority means by a token. What it says is relied on for a while; a device that is deleted here is forgotten at once.
+    private func ask(_ authority: any TokenAuthority, _ token: String, _ hash: TokenHash, epoch: UInt64) async throws -> Requester {
+        let grant = try await authority.grant(of: token)
+        let (account, hasDevice) = try await database.read { connection in
+            let hasDevice = try grant.device.map { try DeviceStore.exists($0, of: grant.user, on: connection) } ?? true
+            return (try AccountStore.account(grant.user, on: connection), hasDevice)
+        }
+        guard let account else { throw MatrixError.unknown("User not found", status: 500) }
+        if account.isLocked { throw MatrixError.userLocked }
+        guard hasDevice, !account.isDeactivated else { throw TokenIntrospection.inactive }
+        var requester = Requester(user: grant.user, device: grant.device, isAdmin: grant.isAdmin)
+        requester.isSuspended = account.isSuspended
+        requester.userType = account.userType
+        requester.consentVersion = account.consentVersion
+        let limit = Timestamp.now.advanced(byMilliseconds: AuthenticationService.reliance)
+        let known = Known(
+            requester: requester, validUntil: grant.expiry, accountExpiration: nil,
+            reliableUntil: grant.expiry.map { min($0, limit) } ?? limit)
         cache.withLock {
             if $0.epoch == epoch { $0.known.insert(known, for: hash) }
         }

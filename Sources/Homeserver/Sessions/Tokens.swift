@@ -3,7 +3,7 @@
 import Crypto
 import MatrixCore
 
-/// An opaque token: `syt_<localpart in base64>_<20 random letters>_<CRC-32 in base 62>`. The parts help people
+/// An opaque token: `syt_<localpart in base64>_<24 random letters>_<CRC-32 in base 62>`. The parts help people
 /// who find a token in a log to see what it is and whose; the server looks only at the hash of the whole.
 package enum SessionToken {
     /// What a token is for, by its first letters.
@@ -16,11 +16,11 @@ package enum SessionToken {
     private static let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
 
     package static func generate(_ purpose: Purpose, for user: UserID) -> String {
-        let base = "\(purpose.rawValue)_\(Base64.encode(Array(user.localpart.string.utf8)))_\(randomLetters(20))"
+        let base = "\(purpose.rawValue)_\(Base64.encode(Array(user.localpart.string.utf8)))_\(randomLetters(24))"
         return "\(base)_\(checksum(base))"
     }
 
-    /// Letters from the system's random generator: 5.7 bits each.
+    /// Letters from the system's random generator: 5.7 bits each, so that 24 make 136.
     package static func randomLetters(_ count: Int) -> String {
         var generator = SystemRandomNumberGenerator()
         return String(decoding: (0..<count).map { _ in letters[Int.random(in: 0..<letters.count, using: &generator)] }, as: UTF8.self)

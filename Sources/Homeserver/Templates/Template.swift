@@ -35,6 +35,8 @@ package struct Template: Sendable {
         case literal(JSONValue)
         case variable(String)
         case member(Expression, Expression)
+        case part(Expression, from: Expression?, to: Expression?)
+        case call(Expression, TemplateMethod, arguments: [Expression])
         case filter(Expression, name: String, arguments: [Expression])
         case test(Expression, name: String)
         case not(Expression)

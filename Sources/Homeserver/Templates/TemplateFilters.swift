@@ -8,7 +8,7 @@ enum TemplateFilters {
     static let names: Set<String> = [
         "e", "escape", "safe", "upper", "lower", "capitalize", "trim", "default", "d", "length", "count", "join", "replace", "first",
         "last",
-        "urlencode", "tojson", "string", "int", "format_ts", "localpart_from_email",
+        "urlencode", "tojson", "string", "int", "format_ts", "localpart_from_email", "title", "mxc_to_http",
     ]
 
     static func apply(
@@ -47,9 +47,18 @@ enum TemplateFilters {
         case "int":
             return .plain(.int(renderer.json(value)?.double.flatMap { Int64(exactly: $0.rounded(.towardZero)) } ?? Int64(text) ?? 0))
         case "format_ts": return .plain(.string(time(renderer.json(value)?.int ?? 0, format: argument(0))))
+        case "title": return TemplateMethod.title.apply(to: .plain(.string(text)), [], renderer)
+        case "mxc_to_http": return .plain(.string(thumbnail(text, width: argument(0), height: argument(1), method: argument(2))))
         case "localpart_from_email": return .plain(.string(String(text.prefix { $0 != "@" })))
         default: return value
         }
+    }
+
+    /// Where a picture of the media repository is to be had, as seen from a page of this server.
+    private static func thumbnail(_ uri: String, width: String, height: String, method: String) -> String {
+        guard uri.hasPrefix("mxc://") else { return "" }
+        let method = method.isEmpty ? "crop" : method
+        return "/_matrix/media/v1/thumbnail/\(uri.dropFirst(6))?width=\(width)&height=\(height)&method=\(method)"
     }
 
     /// What a text is in HTML, also within quotes.

@@ -204,10 +204,9 @@ struct TagParser {
         var value = try primary()
         while true {
             if take(".") {
-                value = .member(value, .literal(.string(try name())))
+                value = try attribute(of: value)
             } else if take("[") {
-                value = .member(value, try expression())
-                try expect("]")
+                value = try element(of: value)
             } else if take("|") {
                 let filter = try name()
                 value = .filter(value, name: filter, arguments: take("(") ? try arguments() : [])
@@ -216,6 +215,25 @@ struct TagParser {
                 return value
             }
         }
+    }
+
+    private mutating func attribute(of value: Template.Expression) throws(TemplateError) -> Template.Expression {
+        let name = try name()
+        guard take("(") else { return .member(value, .literal(.string(name))) }
+        guard let method = TemplateMethod(rawValue: name) else { throw error("the method \(name) is not known") }
+        return .call(value, method, arguments: try arguments())
+    }
+
+    private mutating func element(of value: Template.Expression) throws(TemplateError) -> Template.Expression {
+        let start = tokens.first == .symbol(":") ? nil : try expression()
+        if take(":") {
+            let end = tokens.first == .symbol("]") ? nil : try expression()
+            try expect("]")
+            return .part(value, from: start, to: end)
+        }
+        try expect("]")
+        guard let start else { throw error("an index is missing") }
+        return .member(value, start)
     }
 
     private mutating func arguments() throws(TemplateError) -> [Template.Expression] {

@@ -103,6 +103,11 @@ struct TemplateRenderer {
         case .literal(let value): return .plain(value)
         case .variable(let name): return scope.values[name] ?? .undefined
         case .member(let object, let key): return member(evaluate(key, scope), of: evaluate(object, scope))
+        case .part(let value, let start, let end):
+            return part(
+                of: evaluate(value, scope), from: start.map { evaluate($0, scope) }, to: end.map { evaluate($0, scope) })
+        case .call(let value, let method, let arguments):
+            return method.apply(to: evaluate(value, scope), arguments.map { evaluate($0, scope) }, self)
         case .filter(let value, let name, let arguments):
             return TemplateFilters.apply(name, evaluate(value, scope), arguments.map { evaluate($0, scope) }, self)
         case .test(let value, let name): return .plain(.bool(test(evaluate(value, scope), name)))
@@ -127,8 +132,24 @@ struct TemplateRenderer {
     private func member(_ key: Value, of value: Value) -> Value {
         guard case .plain(let object) = value, case .plain(let key) = key else { return .undefined }
         if let name = key.string, let member = object[name] { return .plain(member) }
-        if let index = key.int, let array = object.array, array.indices.contains(Int(index)) { return .plain(array[Int(index)]) }
-        return .undefined
+        guard let index = key.int else { return .undefined }
+        let elements = object.string.map { $0.map { JSONValue.string(String($0)) } } ?? object.array ?? []
+        let position = index < 0 ? Int64(elements.count) + index : index
+        return (0..<Int64(elements.count)).contains(position) ? .plain(elements[Int(position)]) : .undefined
+    }
+
+    /// `value[start:end]`, of a list or a text; positions below zero count from the end.
+    private func part(of value: Value, from start: Value?, to end: Value?) -> Value {
+        guard let whole = json(value) else { return .undefined }
+        let elements = whole.string.map { $0.map { JSONValue.string(String($0)) } } ?? whole.array ?? []
+        func position(_ bound: Value?) -> Int? {
+            guard let index = bound.flatMap(json)?.int else { return nil }
+            let count = Int64(elements.count)
+            return Int(min(max(index < 0 ? count + max(index, -count) : index, 0), count))
+        }
+        let first = position(start) ?? 0, last = position(end) ?? elements.count
+        let part = first < last ? Array(elements[first..<last]) : []
+        return .plain(whole.string == nil ? .array(part) : .string(part.compactMap(\.string).joined()))
     }
 
     private func test(_ value: Value, _ name: String) -> Bool {

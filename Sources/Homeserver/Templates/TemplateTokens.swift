@@ -122,7 +122,7 @@ enum TemplateToken: Equatable {
     case number(Int64)
     case symbol(String)
 
-    private static let symbols = ["==", "!=", "<=", ">=", "<", ">", "(", ")", "[", "]", "|", ".", ",", "~", "+", "-", "="]
+    private static let symbols = ["==", "!=", "<=", ">=", "<", ">", "(", ")", "[", "]", "|", ".", ",", ":", "~", "+", "-", "="]
 
     static func tokens(of content: Substring, template: String, line: Int) throws(TemplateError) -> [TemplateToken] {
         var tokens: [TemplateToken] = []

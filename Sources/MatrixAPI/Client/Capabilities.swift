@@ -15,13 +15,12 @@ enum CapabilitiesRoutes {
             (name: "displayname", isEnabled: configuration.enableSetDisplayName),
             (name: "avatar_url", isEnabled: configuration.enableSetAvatarURL),
         ]
-        // Not built yet, and so not enabled: login tokens.
         let flags = [
             ("m.change_password", configuration.passwordReauthenticationEnabled),
             ("m.set_displayname", configuration.enableSetDisplayName),
             ("m.set_avatar_url", configuration.enableSetAvatarURL),
             ("m.3pid_changes", configuration.registration.allowsThirdPartyChanges),
-            ("m.get_login_token", false),
+            ("m.get_login_token", configuration.login.existingSession.isEnabled),
         ]
         return .object(capacity: 1024) { body in
             body.member(

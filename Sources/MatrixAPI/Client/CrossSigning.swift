@@ -22,6 +22,7 @@ enum CrossSigningRoutes {
             do {
                 try await crossSigning.upload(upload, of: user, isAuthenticated: false)
             } catch is CrossSigningService.AuthenticationNeeded {
+                if let service = context.homeserver.authenticationService { throw try await service.crossSigningChallenge() }
                 try await context.authenticateInteractively(body, mayBeRecent: true)
                 try await crossSigning.upload(upload, of: user, isAuthenticated: true)
             }

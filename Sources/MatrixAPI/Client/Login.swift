@@ -17,7 +17,12 @@ enum LoginRoutes {
             body.member(
                 "flows",
                 array: { list in
-                    for type in context.homeserver.login.types { list.object { $0.member("type", type) } }
+                    for flow in context.homeserver.login.flows {
+                        list.object { member in
+                            member.member("type", flow.type)
+                            for (name, value) in flow.details { member.member(name, value) }
+                        }
+                    }
                 })
         }
     }
@@ -27,12 +32,30 @@ enum LoginRoutes {
         let device = try body.optionalString("device_id")
         let displayName = try body.optionalString("initial_device_display_name")
         let withRefreshToken = try body.optionalBool("refresh_token") ?? false
-        let user = try await context.homeserver.login.logIn(body, from: context.request.remoteAddress)
-        try await context.homeserver.usage.check(user)
+        // A token is good once: it is not used up by a login that cannot be.
+        try SessionService.checkDevice(device, displayName: displayName)
+        let identity = try await context.homeserver.login.logIn(body, from: context.request.remoteAddress)
+        try await context.homeserver.usage.check(identity.user)
         let session = try await context.homeserver.sessions.open(
-            user, device: device, displayName: displayName, withRefreshToken: withRefreshToken)
-        return .object { writeSession(session, server: context.homeserver.serverName, to: &$0) }
+            identity.user, device: device, displayName: displayName, withRefreshToken: withRefreshToken,
+            provider: identity.provider)
+        let configuration = context.homeserver.configuration
+        let attributes = try identity.attributes.map { try JSONDocument(parsing: $0).root }
+        return .object { answer in
+            writeSession(session, server: context.homeserver.serverName, to: &answer)
+            for (name, value) in attributes?.members.map({ ($0.key.string, $0.value) }) ?? [] where !reserved.contains(name) {
+                answer.member(name, value)
+            }
+            if configuration.wellKnown.isClientServed {
+                answer.member("well_known", object: { WellKnownRoutes.writeClient(configuration, to: &$0) })
+            }
+        }
     }
+
+    /// What a provider's mapping cannot say in our place.
+    private static let reserved: Set<String> = [
+        "user_id", "access_token", "home_server", "device_id", "expires_in_ms", "refresh_token", "well_known",
+    ]
 
     private static func refresh(_ context: APIContext) async throws -> APIResponse {
         let token = try context.body().requiredString("refresh_token")

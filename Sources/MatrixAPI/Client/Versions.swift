@@ -52,6 +52,8 @@ enum VersionsRoutes {
         return [
             ("org.matrix.msc4140", configuration.maxEventDelay > .zero),
             ("org.matrix.msc4143", !configuration.rtcTransports.isEmpty),
+            ("org.matrix.msc4108", configuration.login.rendezvous.isEnabled || configuration.login.rendezvous.delegationEndpoint != nil),
+            ("io.element.msc4388", configuration.login.rendezvous.mode != .off),
             ("io.element.e2ee_forced.public", encryption == .all),
             ("io.element.e2ee_forced.private", encryption != .off),
             ("io.element.e2ee_forced.trusted_private", encryption != .off),

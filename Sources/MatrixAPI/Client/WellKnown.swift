@@ -2,6 +2,7 @@
 
 import Homeserver
 import MatrixCore
+import ServerConfiguration
 
 enum WellKnownRoutes {
     static let table: [Route] = [
@@ -14,13 +15,29 @@ enum WellKnownRoutes {
 
     private static func client(_ context: APIContext) async throws -> APIResponse {
         let configuration = context.homeserver.configuration
-        let options = configuration.wellKnown
-        guard options.isClientServed else { throw notAvailable }
+        guard configuration.wellKnown.isClientServed else { throw notAvailable }
+        // MSC2965.
+        let service = context.homeserver.authenticationService
+        let issuer = try await service?.authorizationMetadata()["issuer"]
+        let account = try await service?.accountManagementURL()
         return .object { body in
-            body.member("m.homeserver", object: { $0.member("base_url", configuration.publicBaseURL) })
-            if let server = options.identityServer { body.member("m.identity_server", object: { $0.member("base_url", server) }) }
-            for (key, value) in options.extraClientContent { body.member(key, value) }
+            writeClient(configuration, to: &body)
+            guard let issuer, let account else { return }
+            body.member(
+                "org.matrix.msc2965.authentication",
+                object: { body in
+                    body.member("issuer", issuer)
+                    body.member("account", account)
+                })
         }
+    }
+
+    /// What clients are told of, here and when they log in.
+    static func writeClient(_ configuration: ServerConfiguration, to body: inout JSONWriter) {
+        let options = configuration.wellKnown
+        body.member("m.homeserver", object: { $0.member("base_url", configuration.publicBaseURL) })
+        if let server = options.identityServer { body.member("m.identity_server", object: { $0.member("base_url", server) }) }
+        for (key, value) in options.extraClientContent { body.member(key, value) }
     }
 
     private static func server(_ context: APIContext) async throws -> APIResponse {

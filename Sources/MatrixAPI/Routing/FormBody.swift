@@ -14,6 +14,9 @@ package struct FormFields {
 
     package subscript(name: String) -> String? { QueryString(body[...]).first(name) ?? query.first(name) }
 
+    /// Every value of a field, e.g. of several boxes of the same name that were ticked.
+    package func all(_ name: String) -> [String] { QueryString(body[...]).all(name) }
+
     /// - Throws: `M_MISSING_PARAM`.
     package func required(_ name: String) throws(MatrixError) -> String {
         guard let value = self[name], !value.isEmpty else { throw .missingParam("Missing parameter \(name)") }

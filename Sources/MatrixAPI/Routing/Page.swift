@@ -8,11 +8,14 @@ package struct PagePolicy: Sendable {
     /// Where scripts of the page may come from besides the page itself.
     var scripts: [String] = []
     var frames: [String] = []
+    /// Whether the page's scripts may ask this server.
+    var asksServer = false
     /// Whether a form of the page may lead to another site in the end: browsers look at where the answer redirects to.
     var leadsElsewhere = false
 
     package static let plain = PagePolicy()
     static let redirecting = PagePolicy(leadsElsewhere: true)
+    static let asking = PagePolicy(asksServer: true)
     static let captcha = PagePolicy(
         scripts: ["https://www.recaptcha.net/recaptcha/", "https://www.gstatic.com/recaptcha/"],
         frames: ["https://www.recaptcha.net/recaptcha/", "https://recaptcha.net/recaptcha/"])
@@ -26,6 +29,7 @@ package struct PagePolicy: Sendable {
             "base-uri 'none'", "frame-ancestors 'none'",
         ]
         if !frames.isEmpty { parts += ["frame-src \(frames.joined(separator: " "))", "connect-src \(frames.joined(separator: " "))"] }
+        if asksServer { parts.append("connect-src 'self'") }
         if !leadsElsewhere { parts.append("form-action 'self'") }
         return parts.joined(separator: "; ")
     }

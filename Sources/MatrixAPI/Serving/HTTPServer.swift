@@ -30,7 +30,8 @@ package enum HTTPServer {
         let connectionLimit = OpenFiles.raiseLimit(
             softLimit: configuration.softFileLimit, connections: configuration.budgets.connectionCount)
         return try configuration.listeners.flatMap { listener in
-            let responder = APIResponder(homeserver: homeserver, routes: listener.select(from: routes))
+            let responder = APIResponder(
+                homeserver: homeserver, routes: listener.select(from: DelegatedRoutes.select(from: routes, for: configuration)))
             let context = ListenerContext(
                 listener, responder: responder, log: RequestLog(logger: accessLog(listener.tag)), eventLoops: eventLoops)
             return try ListenerService.services(

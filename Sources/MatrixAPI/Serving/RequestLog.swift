@@ -41,7 +41,8 @@ package enum RequestRedaction {
     /// Query parameters that are secrets, or that stand for them.
     private static let secrets: Set<String> = [
         "access_token", "token", "loginToken", "login_token", "client_secret", "password", "mac", "nonce", "sid", "session", "sso_session",
-        "refresh_token", "signature", "secret", "user_token", "code", "state", "hs_token", "as_token", "h", "email", "address",
+        "refresh_token", "signature", "secret", "user_token", "code", "state", "ticket", "logout_token", "hs_token", "as_token", "h",
+        "email", "address",
     ]
     /// Paths below which the next segment is a secret, or somebody's address.
     private static let secretPaths = ["/_synapse/admin/v1/registration_tokens/", "/_synapse/admin/v1/threepid/email/users/"]

@@ -9,8 +9,8 @@ enum ResponseHead {
         ("Server", "Martlet"),
         ("Access-Control-Allow-Origin", "*"),
         ("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE, OPTIONS"),
-        ("Access-Control-Allow-Headers", "X-Requested-With, Content-Type, Authorization, Date"),
-        ("Access-Control-Expose-Headers", "Synapse-Trace-Id, Server"),
+        ("Access-Control-Allow-Headers", "X-Requested-With, Content-Type, Authorization, Date, If-Match, If-None-Match"),
+        ("Access-Control-Expose-Headers", "Synapse-Trace-Id, Server, ETag"),
     ]
 
     /// What a response carries that says nothing else about caching.

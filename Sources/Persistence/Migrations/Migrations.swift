@@ -25,6 +25,8 @@ package enum Migrations {
         .remoteDevices,
         .accountVerification,
         .accountLimits,
+        .loginTokens,
+        .singleSignOn,
         .retention,
     ]
 }

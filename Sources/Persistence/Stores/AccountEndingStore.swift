@@ -27,6 +27,14 @@ package enum AccountEndingStore {
         return true
     }
 
+    /// Takes the mark of an ended account away, and with it that its events are hidden. False if there is no such account.
+    package static func reactivate(_ user: UserID, on connection: any SQLConnection) throws -> Bool {
+        let id: [SQLValue] = [.text(user.string)]
+        let count = try connection.execute("UPDATE users SET deactivated = false, erased = false WHERE user_id = $1", id)
+        try connection.enqueue("DELETE FROM user_partings WHERE user_id = $1", id)
+        return count == 1
+    }
+
     /// The users who had what they said erased.
     package static func erasedUsers(on connection: any SQLConnection) throws -> [UserID] {
         try connection.rows("SELECT user_id FROM users WHERE erased", []) { UserID(trusted: $0.text(0)) }

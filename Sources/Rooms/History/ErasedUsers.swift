@@ -22,6 +22,9 @@ package final class ErasedUsers: Sendable {
     /// Notes that a user was erased, durably.
     package func insert(_ user: UserID) { state.withLock { _ = $0.users.insert(user) } }
 
+    /// Notes that a user is there again, durably.
+    package func remove(_ user: UserID) { state.withLock { _ = $0.users.remove(user) } }
+
     package func all() async throws -> Set<UserID> {
         if let known = state.withLock({ $0.isLoaded ? $0.users : nil }) { return known }
         let read = try await database.read { try AccountEndingStore.erasedUsers(on: $0) }

@@ -13,6 +13,7 @@ enum ConfigurationChecks {
                     at: SourceLocation(file: file, line: 0), option: "database",
                     "is required: found nothing, expected name: sqlite3 or name: psycopg2 with args"))
         }
+        DelegationChecks.check(configuration, entries, &problems)
         if configuration.presence.idleTimeout <= configuration.presence.lastActiveGranularity {
             problems.append(
                 ConfigurationProblem(

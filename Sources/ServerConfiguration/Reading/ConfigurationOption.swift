@@ -115,7 +115,7 @@ package struct ConfigurationOption: Sendable {
         }
     }
 
-    private static func trimmed(_ text: String) -> String {
+    static func trimmed(_ text: String) -> String {
         var text = Substring(text)
         while let last = text.last, last.isWhitespace { text = text.dropLast() }
         while let first = text.first, first.isWhitespace { text = text.dropFirst() }

@@ -14,9 +14,9 @@ package enum ConfigurationOptions {
     }()
 
     static let built: [ConfigurationOption] =
-        server + PresenceOptions.all + tls + storage + rateLimits + accounts + registration + usage + sessions + keys + rooms + directories
-        + calls + discovery + [EmailOptions.option] + OutboundOptions.all + FederationOptions.all + FeatureOptions.all + RetentionOptions.all
-        + operation
+        server + PresenceOptions.all + tls + storage + rateLimits + accounts + registration + usage + sessions + LoginOptions.all + keys + rooms
+        + directories + calls + discovery + [EmailOptions.option] + OutboundOptions.all + FederationOptions.all + FeatureOptions.all
+        + RetentionOptions.all + operation
 
     private static let server: [ConfigurationOption] = [
         .custom("server_name") { _, _, _ in },  // read first: much depends on it

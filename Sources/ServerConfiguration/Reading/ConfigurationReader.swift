@@ -46,7 +46,13 @@ package struct ConfigurationReader {
         }
         var start = ServerConfiguration(serverName: serverName, signingKeyPath: "\(keysDirectory)/\(serverName).signing.key")
         start.listeners = [defaultListener]
-        let reading = apply(entries, start)
+        var reading = apply(entries, start)
+        // What the service does, this server does not.
+        if reading.configuration.login.authenticationService != nil {
+            reading.configuration.passwordLoginEnabled = false
+            reading.configuration.passwordReauthenticationEnabled = false
+            reading.configuration.registration.allowsThirdPartyChanges = false
+        }
         problems += reading.problems
         ConfigurationChecks.check(reading.configuration, entries, file: lastFile, &problems)
         let failed = problems.contains { $0.severity == .error }

@@ -31,10 +31,43 @@ enum FeatureOptions {
         ("msc1763_enabled", \.retention.isTold),
     ]
 
+    /// MSC4108 and MSC4388.
+    ///
+    /// - Returns: whether the entry is about these.
+    private static func readRendezvous(
+        _ entry: ConfigNode.Entry, _ path: String, _ reading: inout ConfigurationOption.Reading
+    ) -> Bool {
+        switch entry.key {
+        case "msc4108_enabled":
+            guard case .bool(let isEnabled) = entry.node.value else {
+                reading.fail(entry.node, path, expected: "true or false")
+                return true
+            }
+            reading.configuration.login.rendezvous.isEnabled = isEnabled
+        case "msc4108_delegation_endpoint":
+            guard let endpoint = entry.node.textValue, endpoint.hasPrefix("https://") || endpoint.hasPrefix("http://") else {
+                reading.fail(entry.node, path, expected: "an address that begins with https:// or http://")
+                return true
+            }
+            reading.configuration.login.rendezvous.delegationEndpoint = endpoint
+        case "msc4388_mode":
+            // Without quotes, `off` is a boolean in YAML.
+            let text = if case .bool(false) = entry.node.value { "off" } else { entry.node.textValue ?? "" }
+            guard let mode = RendezvousConfiguration.Mode(rawValue: text) else {
+                reading.fail(entry.node, path, expected: "off, open or authenticated")
+                return true
+            }
+            reading.configuration.login.rendezvous.mode = mode
+        default: return false
+        }
+        return true
+    }
+
     private static func experiments(_ node: ConfigNode, _ option: String, _ reading: inout ConfigurationOption.Reading) {
         guard let entries = node.entries else { return reading.fail(node, option, expected: "a mapping") }
         for entry in entries {
             let path = "\(option).\(entry.key)"
+            if readRendezvous(entry, path, &reading) { continue }
             guard let (_, setting) = switches.first(where: { $0.name.utf8.elementsEqual(entry.key.utf8) }) else {
                 // What is off in the file is off here.
                 if case .bool(false) = entry.node.value { continue }

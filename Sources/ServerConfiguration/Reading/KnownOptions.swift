@@ -14,7 +14,7 @@ enum KnownOptions {
             [
                 "user_agent_suffix", "include_profile_data_on_invite",
                 "manhole", "manhole_settings", "http_proxy", "https_proxy",
-                "no_proxy_hosts", "matrix_authentication_service", "dummy_events_threshold",
+                "no_proxy_hosts", "dummy_events_threshold",
                 "user_types",
             ]
         ),
@@ -62,12 +62,6 @@ enum KnownOptions {
             ]
         ),
         (
-            "User session management",
-            [
-                "login_via_existing_session"
-            ]
-        ),
-        (
             "Metrics",
             [
                 "sentry", "metrics_flags", "report_stats_endpoint",
@@ -89,7 +83,7 @@ enum KnownOptions {
         (
             "Single sign-on integration",
             [
-                "saml2_config", "oidc_providers", "cas_config", "sso", "jwt_config",
+                "saml2_config"
             ]
         ),
         (

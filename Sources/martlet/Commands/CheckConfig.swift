@@ -1,6 +1,7 @@
 // `martlet check-config`.
 
 import ArgumentParser
+import Homeserver
 import ServerConfiguration
 
 struct CheckConfig: ParsableCommand {
@@ -22,6 +23,10 @@ struct CheckConfig: ParsableCommand {
             for problem in Self.check(configuration) {
                 complain(Self.line(problem))
                 failed = failed || problem.severity == .error
+            }
+            for problem in LoginChecks.problems(configuration.login) {
+                complain("error: \(problem)")
+                failed = true
             }
         }
         guard !failed else { throw ExitCode.failure }

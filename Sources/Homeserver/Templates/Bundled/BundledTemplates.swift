@@ -1,7 +1,7 @@
 // The built-in templates, under the names that Synapse gives them.
 
 package enum BundledTemplates {
-    package static let all = pages.merging(mails) { page, _ in page }
+    package static let all = pages.merging(mails) { page, _ in page }.merging(signOn) { page, _ in page }
 
     static let pages: [String: String] = [
         "_base.html": base,
