@@ -54,7 +54,8 @@ package actor Backfill: RoomPast {
                 let left = try await database.read { try MissingEventStore.events(in: nid, limit: Self.startLimit, on: $0) }
                 if left != starts { return true }
             } catch let error as FederationFailure {
-                logger.info("a server does not tell of the past", metadata: ["room": "\(room.id)", "server": "\(server)", "error": "\(error)"])
+                logger.info(
+                    "a server does not tell of the past", metadata: ["room": "\(room.id)", "server": "\(server)", "error": "\(error)"])
             } catch let error as MissingFoundation {
                 logger.info("the past does not fit", metadata: ["room": "\(room.id)", "server": "\(server)", "error": "\(error)"])
             }

@@ -2,6 +2,7 @@
 
 import MatrixCore
 import Persistence
+import ServerConfiguration
 
 /// Makes login tokens and takes them back. Only their hashes are stored: they survive a restart, and a copy of the database opens nothing.
 package struct LoginTokens: LoginMethod {
@@ -36,12 +37,5 @@ package struct LoginTokens: LoginMethod {
         let row = try await database.write { try LoginTokenStore.take(hash, on: $0) }
         guard let row, row.expiry > .now else { throw MatrixError.forbidden("Invalid login token") }
         return LoginIdentity(user: row.user, provider: row.provider, attributes: row.attributes)
-    }
-}
-
-extension Duration {
-    package var milliseconds: Int64 {
-        let (seconds, attoseconds) = components
-        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
     }
 }

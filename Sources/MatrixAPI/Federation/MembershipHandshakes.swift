@@ -51,7 +51,8 @@ enum MembershipHandshakeRoutes {
 
     private static func request(_ context: APIContext) throws(MatrixError) -> MembershipHandshakes.Request {
         MembershipHandshakes.Request(
-            room: try context.roomID("roomId"), event: try context.parameter("eventId"), body: try context.body(), origin: try context.origin)
+            room: try context.roomID("roomId"), event: try context.parameter("eventId"), body: try context.body(),
+            origin: try context.origin)
     }
 
     // MARK: Inviting

@@ -27,7 +27,9 @@ extension RoomRegistry {
         let (room, before, known) = try await environment.database.read { connection in
             let room = try RoomStore.room(id, on: connection)
             let before = try room.flatMap { try MembershipStore.event(of: user, in: $0.nid, on: connection) }
-            return (room, try before.flatMap { try EventStore.rows([$0], on: connection).first }, try EventStore.row(event.id, on: connection))
+            return (
+                room, try before.flatMap { try EventStore.rows([$0], on: connection).first }, try EventStore.row(event.id, on: connection)
+            )
         }
         guard known == nil else { return }
         let roomNID = room?.nid ?? RoomNID(environment.sequences.next(.rooms))

@@ -79,6 +79,11 @@ struct EventRecord: JournalRecord {
         try EventStore.position(of: row.nid, on: connection) == position
     }
 
+    /// Whether the room's state changes by more than this event, or less.
+    private var resolvesForks: Bool {
+        stateChanges.count > 1 || stateChanges.first.map { $0.event != row.nid } ?? row.event.isState
+    }
+
     func change(at position: StreamPosition) -> Change {
         let event = row.event
         let published = TimelineEvent(
@@ -86,9 +91,9 @@ struct EventRecord: JournalRecord {
             sender: event.sender, stateKey: event.stateKey, timestamp: event.originServerTimestamp,
             depth: event.depth, snapshotBefore: row.snapshot, clientJSON: clientJSON,
             transaction: row.transactionID.map { EventTransaction(device: row.device, id: $0) },
-            replaced: replaced, redaction: redactedBy, redacts: redaction?.targetID, membership: event.membership, relation: relation?.relation,
-            thread: relation?.thread, isRelayed: row.isRelayed,
-            resolvesForks: stateChanges.count > 1 || stateChanges.first.map { $0.event != row.nid } ?? event.isState)
+            replaced: replaced, redaction: redactedBy, redacts: redaction?.targetID, membership: event.membership,
+            relation: relation?.relation,
+            thread: relation?.thread, isRelayed: row.isRelayed, resolvesForks: resolvesForks)
         cache.insertPublished(published)
         if !published.isState { aggregations?.insertNew(event.id) }
         return Change(position: position, kind: .event(published))

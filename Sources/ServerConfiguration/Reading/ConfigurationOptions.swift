@@ -14,7 +14,8 @@ package enum ConfigurationOptions {
     }()
 
     static let built: [ConfigurationOption] =
-        server + PresenceOptions.all + tls + storage + rateLimits + accounts + registration + usage + sessions + LoginOptions.all + keys + rooms
+        server + PresenceOptions.all + tls + storage + rateLimits + accounts + registration + usage + sessions + LoginOptions.all + keys
+        + rooms
         + directories + calls + discovery + [EmailOptions.option] + OutboundOptions.all + FederationOptions.all + FeatureOptions.all
         + RetentionOptions.all + operation
 

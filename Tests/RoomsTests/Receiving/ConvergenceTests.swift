@@ -124,7 +124,8 @@ struct ConvergenceTests {
                     for _ in 0..<2 {
                         for index in network.servers.indices {
                             try await network.send(
-                                EventDraft(type: "m.room.message", content: ["body": "end"], sender: network.servers[index].admin), from: index)
+                                EventDraft(type: "m.room.message", content: ["body": "end"], sender: network.servers[index].admin),
+                                from: index)
                             try await network.settle()
                         }
                     }
@@ -144,7 +145,9 @@ struct ConvergenceTests {
             let room = try await server.rooms.existing(network.room)
             let again = try await server.restarted().rooms.existing(network.room).current
             #expect(again.snapshotID == room.current.snapshotID && again.joinedCount == room.current.joinedCount)
-            #expect(again.servers == room.current.servers && again.powerLevels.level(of: server.admin) == room.current.powerLevels.level(of: server.admin))
+            #expect(
+                again.servers == room.current.servers
+                    && again.powerLevels.level(of: server.admin) == room.current.powerLevels.level(of: server.admin))
             #expect(room.forwardExtremities.count <= 3)
         }
     }
