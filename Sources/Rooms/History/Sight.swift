@@ -41,7 +41,9 @@ package struct Sight: Sendable {
 
     /// Whether the viewer may see an event to which the trails reach.
     package func shows(_ event: TimelineEvent) -> Bool {
-        guard event.position <= view.end, !event.isBeyond(view.horizon) else { return false }
+        // What comes after the state that a member's view was made of is as visible as the last of it.
+        if case .departed = view.standing, event.position > view.end { return false }
+        guard !event.isBeyond(view.horizon) else { return false }
         let context = VisibilityContext(
             viewer: view.viewer, visibility: settings.value(before: event.position),
             membership: memberships.value(before: event.position),

@@ -62,7 +62,12 @@ extension Room {
         let before = currentHead
         guard let placement = try await BranchPlacer(environment: environment, head: before).place(remote) else { return .known }
         var batch = RoomBatch(head: before, environment: environment)
-        try await withMaterial(of: &batch) { try $0.add(placement) }
+        try await withMaterial(of: &batch) { batch in
+            // What lacks something has been added in part: it is added to a copy.
+            var attempt = batch
+            try attempt.add(placement)
+            batch = attempt
+        }
         do {
             try await environment.journal.append(batch.journalBatch { [self] in replaceHead($0) })
         } catch let error as DatabaseError where error.isUniqueViolation && !isRepeated {

@@ -54,8 +54,14 @@ struct TimelineWindowTests: SyncSuite {
 
     @Test("a room that begins inside the window is not limited")
     func beginning() {
-        #expect(outcome([1, 2, 3], floor: 0, since: nil, limit: 10) == Outcome(shown: [1, 2, 3], limited: false, start: 0, previous: 0))
-        #expect(outcome([1, 2, 3], floor: 0, since: nil, limit: 3) == Outcome(shown: [1, 2, 3], limited: false, start: 0, previous: 0))
+        let start = StreamPosition.start.value
+        for limit in [3, 10] {
+            #expect(
+                outcome([1, 2, 3], floor: start, since: nil, limit: limit)
+                    == Outcome(shown: [1, 2, 3], limited: false, start: start, previous: 0))
+        }
+        // Before what is here others may know of more.
+        #expect(outcome([1, 2, 3], floor: 0, since: nil, limit: 10) == nil)
         #expect(outcome([1, 2, 3], floor: 0, since: nil, limit: 2) == Outcome(shown: [2, 3], limited: true, start: 1, previous: 1))
     }
 
