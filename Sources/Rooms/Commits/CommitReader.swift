@@ -45,7 +45,7 @@ package final class CommitReader: Service {
     ///
     /// - Returns: false when it has not come there within `limit`.
     @discardableResult
-    package func reach(_ target: StreamPosition, within limit: Duration = .seconds(1)) async -> Bool {
+    package func reach(_ target: StreamPosition, within limit: Duration = .seconds(5)) async -> Bool {
         wanted.advance(to: target)
         return await taken.wait(for: target, within: limit)
     }
