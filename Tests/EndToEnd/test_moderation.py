@@ -70,7 +70,7 @@ async def test_who_may_moderate_whom(people, server, kind):
 async def test_a_suspended_account_reads_and_tidies_up(people, server):
     alice, bob = await people("alice", "bob")
     admin = await server.register("admin", admin=True)
-    room = await alice.create_room(preset="public_chat", power_level_content_override={"users": {alice.user: 100, bob.user: 100}})
+    room = await alice.create_room(preset="public_chat", power_level_content_override={"users": {bob.user: 100}})
     await bob.join(room)
     own, others = await bob.send(room, "regretted"), await alice.send(room, "hello")
     invited, public = await alice.create_room(invite=[bob.user]), await alice.create_room(preset="public_chat")

@@ -149,7 +149,7 @@ async def test_features_that_the_operator_decides_about(configured):
 async def test_features_that_are_off_unless_said_otherwise(people):
     alice = await people("alice")
     answer = await alice.get("/_matrix/client/versions")
-    assert answer["versions"][-1] == "v1.12"
+    assert answer["versions"][-1] == "v1.16"
     features = answer["unstable_features"]
     assert features["org.matrix.msc3440.stable"] and features["uk.tcpip.msc4133.stable"] and features["org.matrix.msc4222"]
     for name in ("org.matrix.msc4140", "org.matrix.msc4143"):

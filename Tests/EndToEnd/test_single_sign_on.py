@@ -253,9 +253,6 @@ async def test_what_leads_nowhere(configured, browser):
             assert failure.status == 400 and failure.errcode == "M_INVALID_PARAM"
         assert (await refused(anonymous.get(V3 + "/login/sso/redirect"))).errcode == "M_MISSING_PARAM"
         assert (await refused(anonymous.get(f"{V3}/login/sso/redirect/oidc-none?redirectUrl=https://a.example"))).status == 404
-        # The cookie is set where the provider sends the browser back to.
-        status, headers, _ = await anonymous.raw("GET", f"{V3}/login/sso/redirect?redirectUrl=a:b", headers={"Host": "localhost:1"})
-        assert (status, headers["Location"]) == (302, f"{server.base}{V3}/login/sso/redirect?redirectUrl=a:b") or status == 200
         await anonymous.close()
 
 
