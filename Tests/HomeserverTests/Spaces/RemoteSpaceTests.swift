@@ -32,7 +32,7 @@ struct RemoteSpaceTests {
         #"{"room_id":"\#(id)","num_joined_members":3,"world_readable":false,"guest_can_join":false,"name":"\#(id)"\#(more)}"#
     }
 
-    private func child(_ id: String, via: String = "other.example", order: String = "") -> String {
+    private func child(_ id: String, via: String = "other.example", order: String = "9") -> String {
         #"{"type":"m.space.child","state_key":"\#(id)","sender":"@x:other.example","origin_server_ts":1,"content":{"via":["\#(via)"],"order":"\#(order)"}}"#
     }
 
