@@ -25,7 +25,7 @@ final class SharedFetches<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private let slots: Slots
 
     /// - Parameters:
-    ///   - memory: how long a value is remembered; failures are not.
+    ///   - memory: how long a value is remembered; zero for not at all. Failures are not.
     ///   - isRemembered: false for values that would take too much of it.
     init(atOnce: Int, memory: Duration, capacity: Int, isRemembered: @escaping @Sendable (Value) -> Bool = { _ in true }) {
         self.memory = memory
@@ -59,7 +59,7 @@ final class SharedFetches<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         let outcome = await slots.run { await fetch() }
         state.withLock { state in
             state.flights[key] = nil
-            if case .success(let value) = outcome, isRemembered(value) { state.recent.insert((value, .now), for: key) }
+            if case .success(let value) = outcome, memory > .zero, isRemembered(value) { state.recent.insert((value, .now), for: key) }
         }
         return outcome
     }

@@ -11,9 +11,8 @@ package final class RemoteAliasLookup: RemoteAliases {
     }
 
     private let source: any RemoteAliases
-    private let fetches = SharedFetches<RoomAlias, Found?>(atOnce: 50, memory: .seconds(5), capacity: 1000) {
-        ($0?.servers.count ?? 0) < 100
-    }
+    /// An alias may be given to a room at any moment: nothing is remembered.
+    private let fetches = SharedFetches<RoomAlias, Found?>(atOnce: 50, memory: .zero, capacity: 1)
 
     package init(source: any RemoteAliases) {
         self.source = source

@@ -5,13 +5,14 @@ extension Migration {
     package static let remoteDevices = Migration(number: 20, name: "devices of other servers") { _ in
         [
             // One row for each user whose devices are followed. `stream_id`: of the last change that was taken in; '' where it is not known.
-            // `is_stale`: changes were missed, and the list must be fetched: not before `retry_ts`, in ms, after `failures` that were the
-            // list's own.
+            // `position`: the end of the stream when the list was asked for. `is_stale`: changes were missed, and the list must be fetched:
+            // not before `retry_ts`, in ms, after `failures` that were the list's own.
             """
             CREATE TABLE remote_device_lists (
                 user_id TEXT NOT NULL PRIMARY KEY,
                 server_name TEXT NOT NULL,
                 stream_id TEXT NOT NULL,
+                position BIGINT NOT NULL,
                 is_stale BOOLEAN NOT NULL,
                 failures BIGINT NOT NULL,
                 retry_ts BIGINT NOT NULL

@@ -8,6 +8,8 @@ package struct RemoteDeviceListRow: Sendable, Hashable {
     package let user: UserID
     /// Of the last change that was taken in; empty where it is not known.
     package let streamID: ByteString
+    /// The end of the stream when the list was asked for.
+    package let position: StreamPosition
     /// Changes were missed: what is stored may be wrong.
     package let isStale: Bool
     /// How often the list could not be fetched, or not be understood, since it is stale.
@@ -16,10 +18,12 @@ package struct RemoteDeviceListRow: Sendable, Hashable {
     package let retryAt: Timestamp
 
     package init(
-        user: UserID, streamID: ByteString, isStale: Bool = false, failures: Int64 = 0, retryAt: Timestamp = .init(milliseconds: 0)
+        user: UserID, streamID: ByteString, position: StreamPosition = .zero, isStale: Bool = false, failures: Int64 = 0,
+        retryAt: Timestamp = Timestamp(milliseconds: 0)
     ) {
         self.user = user
         self.streamID = streamID
+        self.position = position
         self.isStale = isStale
         self.failures = failures
         self.retryAt = retryAt
@@ -27,8 +31,8 @@ package struct RemoteDeviceListRow: Sendable, Hashable {
 
     fileprivate init(_ row: SQLRow) {
         self.init(
-            user: UserID(trusted: row.text(0)), streamID: ByteString(row.text(1)), isStale: row.bool(2), failures: row.int(3),
-            retryAt: Timestamp(milliseconds: row.int(4)))
+            user: UserID(trusted: row.text(0)), streamID: ByteString(row.text(1)), position: StreamPosition(row.int(2)),
+            isStale: row.bool(3), failures: row.int(4), retryAt: Timestamp(milliseconds: row.int(5)))
     }
 }
 
@@ -39,21 +43,21 @@ package enum RemoteDeviceStore {
     /// The lists of those of `users` whose devices are followed.
     package static func lists(of users: [UserID], on connection: any SQLConnection) throws -> [RemoteDeviceListRow] {
         try connection.rows(
-            "SELECT user_id, stream_id, is_stale, failures, retry_ts FROM remote_device_lists WHERE {user_id IN $1}",
+            "SELECT user_id, stream_id, position, is_stale, failures, retry_ts FROM remote_device_lists WHERE {user_id IN $1}",
             [.texts(users.map(\.string))], RemoteDeviceListRow.init)
     }
 
     package static func set(_ list: RemoteDeviceListRow, on connection: any SQLConnection) throws {
         try connection.enqueue(
             """
-            INSERT INTO remote_device_lists (user_id, server_name, stream_id, is_stale, failures, retry_ts)
-            VALUES ($1, $2, $3, $4, $5, $6)
-            ON CONFLICT (user_id) DO UPDATE SET stream_id = excluded.stream_id, is_stale = excluded.is_stale,
-                failures = excluded.failures, retry_ts = excluded.retry_ts
+            INSERT INTO remote_device_lists (user_id, server_name, stream_id, position, is_stale, failures, retry_ts)
+            VALUES ($1, $2, $3, $4, $5, $6, $7)
+            ON CONFLICT (user_id) DO UPDATE SET stream_id = excluded.stream_id, position = excluded.position,
+                is_stale = excluded.is_stale, failures = excluded.failures, retry_ts = excluded.retry_ts
             """,
             [
-                .text(list.user.string), .text(list.user.server.string), .text(list.streamID.string), .bool(list.isStale),
-                .int(list.failures), .int(list.retryAt.milliseconds),
+                .text(list.user.string), .text(list.user.server.string), .text(list.streamID.string), .int(list.position.value),
+                .bool(list.isStale), .int(list.failures), .int(list.retryAt.milliseconds),
             ])
     }
 
@@ -84,7 +88,7 @@ package enum RemoteDeviceStore {
     ) throws -> [RemoteDeviceListRow] {
         try connection.rows(
             """
-            SELECT user_id, stream_id, is_stale, failures, retry_ts FROM remote_device_lists
+            SELECT user_id, stream_id, position, is_stale, failures, retry_ts FROM remote_device_lists
             WHERE is_stale AND server_name = $1 AND retry_ts <= $2 ORDER BY retry_ts LIMIT $3
             """, [.text(server.string), .int(now.milliseconds), .int(limit)], RemoteDeviceListRow.init)
     }
@@ -144,23 +148,15 @@ package enum RemoteDeviceStore {
         try connection.enqueue("DELETE FROM cross_signing_keys WHERE {user_id IN $1}", users)
     }
 
-    /// Those of `users` who are followed.
-    package static func followed(_ users: [UserID], on connection: any SQLConnection) throws -> [UserID] {
-        try connection.rows(
-            "SELECT user_id FROM remote_device_lists WHERE {user_id IN $1}", [.texts(users.map(\.string))]
-        ) { UserID(trusted: $0.text(0)) }
-    }
-
-    /// Those who are followed and have a membership in this room.
-    package static func followed(in room: RoomNID, on connection: any SQLConnection) throws -> [UserID] {
+    /// The lists of those who are followed and have a membership in this room.
+    package static func lists(in room: RoomNID, on connection: any SQLConnection) throws -> [RemoteDeviceListRow] {
         try connection.rows(
             """
-            SELECT l.user_id FROM current_state s
+            SELECT l.user_id, l.stream_id, l.position, l.is_stale, l.failures, l.retry_ts FROM current_state s
             JOIN state_keys k ON k.key_nid = s.key_nid AND k.type = 'm.room.member'
             JOIN remote_device_lists l ON l.user_id = k.state_key
             WHERE s.room_nid = $1
-            """, [.int(room.value)]
-        ) { UserID(trusted: $0.text(0)) }
+            """, [.int(room.value)], RemoteDeviceListRow.init)
     }
 
     /// Those who are followed, after `after`, in the order of their ids.

@@ -124,7 +124,7 @@ struct RemoteDeviceTrackingTests {
         }
     }
 
-    @Test("what is fetched while the user goes away and comes back is not kept", arguments: DatabaseKind.allCases)
+    @Test("what is fetched while the user goes away and comes back does not count", arguments: DatabaseKind.allCases)
     func awayWhileFetched(kind: DatabaseKind) async throws {
         try await withFollowed(kind) { server, other, room in
             try await server.rooms.database.write { try RemoteDeviceStore.forget([rita], on: $0) }
@@ -134,8 +134,42 @@ struct RemoteDeviceTrackingTests {
             try await server.rooms.move(rita, to: .leave, in: room)
             try await server.rooms.move(rita, to: .join, in: room)
             await server.settle()
+            other.change(rita) { person in
+                person.streamID = 2
+                person.devices = ["OTHER": (nil, "two")]
+            }
             gate.open()
             #expect(try await asking.value == ["PHONE:one"])
+            #expect(try await server.eventually { try await server.standing(of: rita) == "2" })
+            #expect(try await server.query(rita) == ["OTHER:two"])
+        }
+    }
+
+    @Test("what is read again after a crash says nothing of a list that was fetched since", arguments: DatabaseKind.allCases)
+    func readingAgain(kind: DatabaseKind) async throws {
+        try await withFollowed(kind) { server, other, room in
+            await server.settle()
+            let commits = server.rooms.journal.commits.recent(after: .zero) ?? []
+            let tracking = RemoteDeviceTracking(database: server.rooms.database, serverName: TestRooms.serverName)
+            guard case .nothing = try await tracking.take(commits) else { return #expect(Bool(false), "something is to be forgotten") }
+            try await server.rooms.move(rita, to: .leave, in: room)
+            let all = server.rooms.journal.commits.recent(after: .zero) ?? []
+            guard case .write = try await tracking.take(all) else { return #expect(Bool(false), "the list is to be forgotten") }
+        }
+    }
+
+    @Test("a list that is stale stays so as long as a room is shared", arguments: DatabaseKind.allCases)
+    func staleLists(kind: DatabaseKind) async throws {
+        try await withFollowed(kind) { server, other, room in
+            other.fail(with: .answered(.unknown("no", status: 400)))
+            try await server.tell(9, after: [8], "X", key: "x")
+            #expect(try await server.eventually { other.asked.count == 2 })
+            try await server.rooms.move(rita, to: .leave, in: room)
+            try await server.rooms.move(rita, to: .join, in: room)
+            await server.settle()
+            #expect(try await server.standing(of: rita) == "1 stale")
+            try await server.rooms.move(rita, to: .leave, in: room)
+            await server.settle()
             #expect(try await server.standing(of: rita) == nil)
         }
     }

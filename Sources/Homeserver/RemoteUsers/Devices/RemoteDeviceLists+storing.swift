@@ -28,9 +28,9 @@ extension RemoteDeviceLists {
 
     /// Stores a list that was fetched, and tells who can see the user where it is not what was stored.
     ///
-    /// It is kept only if a room was shared from before it was asked for until now: else changes may have been missed. The Journal writes it,
-    /// so that no membership changes between that check and the storing; those that change later are told to `RemoteDeviceTracking`, which
-    /// forgets it then.
+    /// It counts only if a room was shared from before it was asked for until now: else changes may have been missed, and it is asked for
+    /// again. The Journal writes it, so that no membership changes between that check and the storing; those that change later are told to
+    /// `RemoteDeviceTracking`, which forgets it then.
     ///
     /// - Parameters:
     ///   - keys: nil where the user's server does not know the user.
@@ -40,7 +40,8 @@ extension RemoteDeviceLists {
         try await changes.run(user) {
             let stored = try await stored(of: user)
             let isOvertaken = state.withLock { $0.overtaken.contains(user) }
-            let list = RemoteDeviceListRow(user: user, streamID: keys.streamID, isStale: isOvertaken, retryAt: .now)
+            let list = RemoteDeviceListRow(
+                user: user, streamID: keys.streamID, position: position, isStale: isOvertaken, retryAt: .now)
             let after = StreamPosition(position.value + 1)
             let isNew = !stored.isSame(as: keys)
             // Of those who are asked for with many others, nobody had heard before: their askers have the answer.
@@ -50,13 +51,17 @@ extension RemoteDeviceLists {
                     records: isNews ? [RemoteUserChange(user: user)] : [],
                     alongside: { connection in
                         guard try !SharedRoomStore.known([user], sinceBefore: after, on: connection).isEmpty else {
-                            return try RemoteDeviceStore.forget([user], on: connection)
+                            let isKnown = try !SharedRoomStore.known([user], on: connection).isEmpty
+                            return isKnown
+                                ? try RemoteDeviceStore.set(list.asStale, on: connection)
+                                : try RemoteDeviceStore.forget([user], on: connection)
                         }
                         try RemoteDeviceStore.set(list, on: connection)
                         if isNew { try Self.write(keys, replacing: stored.crossSigningKeys, on: connection) }
                     }))
             state.withLock { $0.seen.remove(user) }
-            if isOvertaken { resync(user.server) }
+            let outcome = try await database.read { try RemoteDeviceStore.lists(of: [user], on: $0) }.first
+            if outcome?.isStale == true { resync(user.server) }
         }
     }
 
@@ -92,7 +97,7 @@ extension RemoteDeviceLists {
                 let failures = (list?.failures ?? 0) + (failure.isOfTheList ? 1 : 0)
                 try RemoteDeviceStore.set(
                     RemoteDeviceListRow(
-                        user: user, streamID: list?.streamID ?? "", isStale: true, failures: failures,
+                        user: user, streamID: list?.streamID ?? "", position: list?.position ?? .zero, isStale: true, failures: failures,
                         retryAt: Timestamp.now.advanced(byMilliseconds: ListBackoff.pause(afterFailures: failures))),
                     on: connection)
             }
@@ -105,10 +110,18 @@ extension RemoteDeviceLists {
             let list = try RemoteDeviceStore.lists(of: [user], on: connection).first
             if let list, list.isStale { return list.retryAt <= .now }
             try RemoteDeviceStore.set(
-                RemoteDeviceListRow(user: user, streamID: list?.streamID ?? "", isStale: true, retryAt: .now), on: connection)
+                RemoteDeviceListRow(
+                    user: user, streamID: list?.streamID ?? "", position: list?.position ?? .zero, isStale: true, retryAt: .now),
+                on: connection)
             return true
         }
         if isDue { resync(user.server) }
+    }
+}
+
+extension RemoteDeviceListRow {
+    fileprivate var asStale: RemoteDeviceListRow {
+        RemoteDeviceListRow(user: user, streamID: streamID, position: position, isStale: true, retryAt: retryAt)
     }
 }
 

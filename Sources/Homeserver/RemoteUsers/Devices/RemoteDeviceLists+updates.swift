@@ -83,7 +83,7 @@ extension RemoteDeviceLists {
                     JournalBatch(
                         records: [RemoteUserChange(user: user)],
                         alongside: { connection in
-                            guard try !RemoteDeviceStore.followed([user], on: connection).isEmpty else { throw Overtaken() }
+                            guard try !RemoteDeviceStore.lists(of: [user], on: connection).isEmpty else { throw Overtaken() }
                             try Self.write(new, replacing: stored, on: connection)
                         }))
             } catch is Overtaken {

@@ -29,11 +29,11 @@ package struct RemoteDeviceTracking: CommitHandler {
         return .write { connection in try RemoteDeviceStore.forget(seen.strangers(on: connection), on: connection) }
     }
 
-    /// Who came into rooms and left them in a run of events, and when first.
+    /// Who came into rooms and left them in a run of events, and when.
     private struct Moves: Sendable {
-        private var remote: [UserID: StreamPosition] = [:]
+        private var remote: [UserID: [StreamPosition]] = [:]
         /// The rooms that users of this server came into or left.
-        private var local: [RoomNID: StreamPosition] = [:]
+        private var local: [RoomNID: [StreamPosition]] = [:]
 
         var isEmpty: Bool { remote.isEmpty && local.isEmpty }
 
@@ -42,30 +42,33 @@ package struct RemoteDeviceTracking: CommitHandler {
                 let user = event.stateKey.flatMap({ UserID(valid: $0.string) })
             else { return }
             if user.belongs(to: serverName) {
-                local[event.roomNID] = local[event.roomNID] ?? event.position
+                local[event.roomNID, default: []].append(event.position)
             } else {
-                remote[user] = remote[user] ?? event.position
+                remote[user, default: []].append(event.position)
             }
         }
 
-        /// Those who are followed, and with whom perhaps no room was shared all the time.
+        /// Those who are followed, and with whom perhaps no room was shared all the time since their lists were asked for.
         func strangers(on connection: any SQLConnection) throws -> [UserID] {
-            var strangers: Set<UserID> = []
-            func add(_ users: [UserID], unlessKnownSinceBefore position: StreamPosition) throws {
-                guard !users.isEmpty else { return }
-                let known = Set(try SharedRoomStore.known(users, sinceBefore: position, on: connection))
-                strangers.formUnion(users.filter { !known.contains($0) })
-            }
-            if !remote.isEmpty {
-                for user in try RemoteDeviceStore.followed(Array(remote.keys), on: connection) {
-                    if let position = remote[user] { try add([user], unlessKnownSinceBefore: position) }
+            var doubtful: [UserID: RemoteDeviceListRow] = [:]
+            func check(_ lists: [RemoteDeviceListRow], _ moves: (RemoteDeviceListRow) -> [StreamPosition]) throws {
+                for list in lists {
+                    guard let first = moves(list).first(where: { $0 > list.position }) else { continue }
+                    if try SharedRoomStore.known([list.user], sinceBefore: first, on: connection).isEmpty { doubtful[list.user] = list }
                 }
             }
-            for (room, position) in local where try !SharedRoomStore.isLocal(room, sinceBefore: position, on: connection) {
-                // This server came into the room, or left it.
-                try add(RemoteDeviceStore.followed(in: room, on: connection), unlessKnownSinceBefore: position)
+            if !remote.isEmpty {
+                try check(RemoteDeviceStore.lists(of: Array(remote.keys), on: connection)) { remote[$0.user] ?? [] }
             }
-            return strangers.sorted()
+            for (room, positions) in local {
+                // Where others of this server were in the room all the time, nothing has changed.
+                let moves = try positions.filter { try !SharedRoomStore.isLocal(room, sinceBefore: $0, on: connection) }
+                if !moves.isEmpty { try check(RemoteDeviceStore.lists(in: room, on: connection)) { _ in moves } }
+            }
+            // A list that is stale already stays so as long as a room is shared: clients have still to be told of what was missed.
+            let stale = doubtful.values.filter(\.isStale).map(\.user)
+            let kept = stale.isEmpty ? [] : Set(try SharedRoomStore.known(stale, on: connection))
+            return doubtful.keys.filter { !kept.contains($0) }.sorted()
         }
     }
 }
