@@ -172,7 +172,7 @@ package final class PresenceService: Sendable {
             var sharing: [UserID] = []
             if !local.isEmpty { sharing += try PresenceStore.sharingRoom(with: viewer, among: local, except: excluded, on: connection) }
             if !remote.isEmpty {
-                sharing += try SharedRoomStore.companionsLately(of: viewer, among: remote, except: excluded, on: connection)
+                sharing += try SharedRoomStore.companions(of: viewer, among: remote, except: excluded, on: connection)
             }
             return sharing
         }

@@ -33,10 +33,4 @@ package struct SharedRooms: Sendable {
         guard !candidates.isEmpty else { return [] }
         return Set(try await database.read { try SharedRoomStore.known(candidates, on: $0) })
     }
-
-    /// The same, where some moments do not matter.
-    package func knownLately(_ candidates: [UserID]) async throws -> Set<UserID> {
-        guard !candidates.isEmpty else { return [] }
-        return Set(try await database.read { try SharedRoomStore.knownLately(candidates, on: $0) })
-    }
 }

@@ -262,37 +262,26 @@ extension SyncEngine: Service {
     /// Takes in a commit and wakes whom it concerns, each once. Does nothing for one that was taken in before.
     private func take(_ commit: Commit) async {
         let strangers = state.withLock { $0.strangers(in: commit) }
-        let rooms = strangers.isEmpty ? [:] : await joinedRooms(of: strangers, in: commit)
+        let rooms = strangers.isEmpty ? [:] : await joinedRooms(of: strangers)
         let waiters = state.withLock { $0.apply(commit, strangersRooms: rooms) }
         for waiter in waiters { waiter.wake(.changed) }
     }
 
     /// Users whose rooms cannot be read are left out.
-    private func joinedRooms(of users: [UserID], in commit: Commit) async -> [UserID: [RoomNID]] {
+    private func joinedRooms(of users: [UserID]) async -> [UserID: [RoomNID]] {
         let local = users.filter(rooms.environment.isLocal)
         let remote = Set(users).subtracting(local)
-        // A change of devices that nobody is told of is never told again; presence is.
-        let withDevices = remote.isEmpty ? [] : remote.intersection(commit.usersWithOtherDevices)
-        let others = remote.subtracting(withDevices)
         do {
             return try await database.read { connection in
-                var rooms: [UserID: [RoomNID]] = [:]
+                var rooms = remote.isEmpty ? [:] : try SharedRoomStore.rooms(of: Array(remote), on: connection)
                 for user in local {
                     rooms[user] = try MembershipStore.rooms(of: user, on: connection).filter { $0.membership == .join }.map(\.roomNID)
                 }
-                if !withDevices.isEmpty { rooms.merge(try SharedRoomStore.rooms(of: Array(withDevices), on: connection)) { $1 } }
-                if !others.isEmpty { rooms.merge(try SharedRoomStore.roomsLately(of: Array(others), on: connection)) { $1 } }
                 return rooms
             }
         } catch {
             logger.warning("could not read whom a change concerns, telling everyone", metadata: ["error": "\(error)"])
             return [:]
         }
-    }
-}
-
-extension Commit {
-    fileprivate var usersWithOtherDevices: [UserID] {
-        changes.compactMap { if case .deviceList(let user) = $0.kind { user } else { nil } }
     }
 }

@@ -3,8 +3,8 @@
 
 import MatrixCore
 
-/// Asks for common rooms, by the current state of rooms: it is written together with its events. What is asked `lately` goes by
-/// `joined_members`, which is cheaper and follows at a distance of some moments.
+/// Asks for common rooms, by the current state of rooms: it is written together with its events, whereas `joined_members` follows at a
+/// distance of some moments.
 package enum SharedRoomStore {
     /// The entries of the current state that say that somebody, as `k.state_key`, is in `s.room_nid`.
     private static let joined = """
@@ -40,17 +40,6 @@ package enum SharedRoomStore {
             SELECT 1 FROM memberships m WHERE m.room_nid = s.room_nid AND m.membership = 'join' AND m.position < $2)
         """)
 
-    /// The same as `known`, lately.
-    package static func knownLately(_ candidates: [UserID], on connection: any SQLConnection) throws -> [UserID] {
-        try connection.rows(
-            """
-            SELECT DISTINCT j.user_id FROM joined_members j
-            WHERE {j.user_id IN $1}
-                AND EXISTS (SELECT 1 FROM memberships m WHERE m.room_nid = j.room_nid AND m.membership = 'join')
-            """, [.texts(candidates.map(\.string))]
-        ) { UserID(trusted: $0.text(0)) }
-    }
-
     /// Whether this server has had a member in the room since before `position`.
     package static func isLocal(
         _ room: RoomNID, sinceBefore position: StreamPosition, on connection: any SQLConnection
@@ -60,54 +49,40 @@ package enum SharedRoomStore {
             [.int(room.value), .int(position.value)])
     }
 
-    /// Those of `candidates` who are joined to a room that `viewer`, a local user, is joined to.
+    /// Those of `candidates` who are joined to a room that `viewer`, a local user, is joined to. Rooms of `excluded` do not count.
     package static func companions(
-        of viewer: UserID, among candidates: [UserID], on connection: any SQLConnection
+        of viewer: UserID, among candidates: [UserID], except excluded: Set<RoomID> = [], on connection: any SQLConnection
     ) throws -> [UserID] {
-        try connection.rows(companionsSQL, [.text(viewer.string), .texts(candidates.map(\.string))]) { UserID(trusted: $0.text(0)) }
+        var parameters: [SQLValue] = [.text(viewer.string), .texts(candidates.map(\.string))]
+        if !excluded.isEmpty { parameters.append(.texts(excluded.map(\.string))) }
+        let sql = excluded.isEmpty ? companionsSQL : companionsWithExceptionsSQL
+        return try connection.rows(sql, parameters) { UserID(trusted: $0.text(0)) }
     }
 
-    private static let companionsSQL = SQL(
+    private static let companionsSQL = SQL("SELECT DISTINCT k.state_key \(companions)")
+    private static let companionsWithExceptionsSQL = SQL(
         """
-        SELECT DISTINCT k.state_key FROM \(joined)
-        JOIN memberships m ON m.user_id = $1 AND m.room_nid = s.room_nid AND m.membership = 'join'
-        WHERE k.type = 'm.room.member' AND {k.state_key IN $2}
+        SELECT DISTINCT k.state_key \(companions)
+            AND NOT EXISTS (SELECT 1 FROM rooms r WHERE r.room_nid = s.room_nid AND {r.room_id IN $3})
         """)
 
-    /// The same lately, for many candidates at once. Rooms of `excluded` do not count.
-    package static func companionsLately(
-        of viewer: UserID, among candidates: [UserID], except excluded: Set<RoomID>, on connection: any SQLConnection
-    ) throws -> [UserID] {
-        try connection.rows(
-            """
-            SELECT DISTINCT j.user_id
-            FROM joined_members j JOIN memberships m ON m.user_id = $1 AND m.room_nid = j.room_nid
-            JOIN rooms r ON r.room_nid = j.room_nid
-            WHERE {j.user_id IN $2} AND m.membership = 'join' AND {r.room_id NOT IN $3}
-            """, [.text(viewer.string), .texts(candidates.map(\.string)), .texts(excluded.map(\.string))]
-        ) { UserID(trusted: $0.text(0)) }
-    }
+    private static let companions = """
+        FROM \(joined)
+        JOIN memberships m ON m.user_id = $1 AND m.room_nid = s.room_nid AND m.membership = 'join'
+        WHERE k.type = 'm.room.member' AND {k.state_key IN $2}
+        """
 
     /// The rooms that each of `users` is joined to.
     package static func rooms(of users: [UserID], on connection: any SQLConnection) throws -> [UserID: [RoomNID]] {
-        try rooms(roomsSQL, of: users, on: connection)
-    }
-
-    private static let roomsSQL = SQL(
-        "SELECT k.state_key, s.room_nid FROM \(joined) WHERE k.type = 'm.room.member' AND {k.state_key IN $1}")
-
-    /// The same, lately.
-    package static func roomsLately(of users: [UserID], on connection: any SQLConnection) throws -> [UserID: [RoomNID]] {
-        try rooms("SELECT user_id, room_nid FROM joined_members WHERE {user_id IN $1}", of: users, on: connection)
-    }
-
-    private static func rooms(_ sql: SQL, of users: [UserID], on connection: any SQLConnection) throws -> [UserID: [RoomNID]] {
         var rooms = Dictionary(users.map { ($0, [RoomNID]()) }) { $1 }
-        try connection.query(sql, [.texts(users.map(\.string))]) { row in
+        try connection.query(roomsSQL, [.texts(users.map(\.string))]) { row in
             rooms[UserID(trusted: row.text(0)), default: []].append(RoomNID(row.int(1)))
         }
         return rooms
     }
+
+    private static let roomsSQL = SQL(
+        "SELECT k.state_key, s.room_nid FROM \(joined) WHERE k.type = 'm.room.member' AND {k.state_key IN $1}")
 
     /// Takes all who are joined to a room by its current state into `joined_members`: what a room was when this server came into it is told
     /// by no events.

@@ -168,9 +168,6 @@ struct IncomingEDUTests {
         try await withRoom { server, receiver, room in
             let carol = TestRooms.user("carol")
             _ = try await server.rooms.room(by: carol)
-            // As the directory does it.
-            let nid = try await server.rooms.rooms.existing(room).nid
-            try await server.rooms.database.write { try SharedRoomStore.takeMembers(of: nid, on: $0) }
             let (since, strange) = (try await server.sync(alice).next, try await server.sync(carol).next)
             let waiting = Task { try await server.sync(alice, since: since, timeout: .seconds(60)) }
             try await Task.sleep(for: .milliseconds(50))

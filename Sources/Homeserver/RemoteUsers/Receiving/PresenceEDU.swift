@@ -22,7 +22,7 @@ package struct PresenceEDU: EDUHandler {
         guard let pushes = content["push"], pushes.isArray else { throw MalformedEDU("push") }
         guard pushes.count <= Self.pushLimit else { throw MalformedEDU("more than \(Self.pushLimit) users") }
         let told = pushes.elements.compactMap { RemotePresence($0, from: origin) }
-        let known = try await sharedRooms.knownLately(told.map(\.user))
+        let known = try await sharedRooms.known(told.map(\.user))
         await presence.hear(told.filter { known.contains($0.user) })
     }
 }
