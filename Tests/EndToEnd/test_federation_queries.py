@@ -167,7 +167,6 @@ async def test_profiles_are_shown_as_the_operator_wishes(town):  # noqa: F811
 # Aliases and room lists
 
 
-@pytest.mark.skip(reason="one of its refusals is no refusal any more since remote aliases are remembered and joined by")
 async def test_aliases_of_other_servers(town):  # noqa: F811
     server, partner = await town(), await town.partner()
     alice = await server.register("alice")

@@ -31,8 +31,7 @@ struct RemoteDeviceTrackingTests {
     }
 
     @Test(
-        "with the last common room the list is forgotten, with another one it is not",
-        .disabled("a reader that comes late forgets more than it must"), arguments: DatabaseKind.allCases)
+        "with the last common room the list is forgotten, with another one it is not", arguments: DatabaseKind.allCases)
     func lastRoom(kind: DatabaseKind) async throws {
         try await withFollowed(kind) { server, other, room in
             let second = try await server.rooms.room(by: alice)
@@ -49,8 +48,7 @@ struct RemoteDeviceTrackingTests {
     }
 
     @Test(
-        "when the last of ours leaves the room it is forgotten, when another stays it is not",
-        .disabled("a reader that comes late forgets more than it must"), arguments: DatabaseKind.allCases)
+        "when the last of ours leaves the room it is forgotten, when another stays it is not", arguments: DatabaseKind.allCases)
     func lastOfOurs(kind: DatabaseKind) async throws {
         try await withFollowed(kind) { server, other, room in
             try await server.rooms.join(bob, room)
@@ -78,8 +76,7 @@ struct RemoteDeviceTrackingTests {
     }
 
     @Test(
-        "who goes from one room to the next, never without one, is followed on; with a gap between not",
-        .disabled("a reader that comes late forgets more than it must"), arguments: DatabaseKind.allCases)
+        "who goes from one room to the next, never without one, is followed on; with a gap between not", arguments: DatabaseKind.allCases)
     func moving(kind: DatabaseKind) async throws {
         try await withFollowed(kind) { server, other, room in
             let second = try await server.rooms.room(by: alice)

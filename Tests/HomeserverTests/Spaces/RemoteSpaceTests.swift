@@ -57,8 +57,7 @@ struct RemoteSpaceTests {
     private func shown(_ page: SpaceHierarchyService.Page) -> [String] { page.rooms.map(\.room.string) }
 
     @Test(
-        "the walk goes on through the spaces of another server, and shows what the user may know of",
-        .disabled("it does not hold yet where work that was done apart has come together"))
+        "the walk goes on through the spaces of another server, and shows what the user may know of")
     func walking() async throws {
         try await withSpaces { server, spaces, source in
             var request = CreateRoomRequest()
