@@ -32,6 +32,7 @@ class Cable:
 
     def end(self):
         self.cut()
+        self.run(self.settle())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
@@ -48,6 +49,12 @@ class Cable:
             self.listener = None
         for writer in self.open:
             writer.transport.abort()
+
+    async def settle(self):
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def serve(self, reader, writer):
         self.open.add(writer)

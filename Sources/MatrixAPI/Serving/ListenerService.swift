@@ -53,6 +53,8 @@ package struct ListenerService: Service {
             certificateChain: certificates.map { .certificate($0) }, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = ["http/1.1"]
+        // Who does not read any more does not say goodbye either: a server that stops would wait for all of them.
+        configuration.shutdownTimeout = .seconds(1)
         return configuration
     }
 

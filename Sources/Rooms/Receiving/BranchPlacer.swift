@@ -45,7 +45,8 @@ struct BranchPlacer: Sendable {
         var outcome: BranchPlacement.Outcome?
         if receipt.refusal == nil, remote.path != .past {
             let own = ResolvedEntry.Holder(nid: nid, position: head.snapshot.position, event: event)
-            outcome = try await self.outcome(of: event, own, keyNumber, after: after, &rows)
+            let unseen = event.prevEvents.filter { foundation[$0]?.isUnseen == true }
+            outcome = try await self.outcome(of: event, own, keyNumber, after: after, following: unseen, &rows)
         }
         return BranchPlacement(
             remote: remote, nid: nid, isKnown: known != nil, receipt: receipt, before: before.top,
@@ -178,14 +179,17 @@ struct BranchPlacer: Sendable {
     // MARK: What becomes of the room
 
     private func outcome(
-        of event: Event, _ own: ResolvedEntry.Holder, _ keyNumber: StateKeyNID?, after: SnapshotLayering, _ rows: inout [StateLayerRow]
+        of event: Event, _ own: ResolvedEntry.Holder, _ keyNumber: StateKeyNID?, after: SnapshotLayering, following unseen: [EventID],
+        _ rows: inout [StateLayerRow]
     ) async throws -> BranchPlacement.Outcome {
-        let extremities = RoomHead.extremities(head.forwardExtremities, after: event)
+        let followed = try await followed(by: unseen)
+        let extremities = RoomHead.extremities(head.forwardExtremities.filter { !followed.contains($0) }, after: event)
         guard extremities.count > 1 else {
             let changes = try await states.changes(to: after, with: own)
             return BranchPlacement.Outcome(forwardExtremities: extremities, changes: changes, layering: after)
         }
-        let others = try await environment.database.read { try EventStore.standings(extremities, on: $0) }
+        // Of the event itself there may be a row already, as of an outlier: its state means nothing.
+        let others = try await environment.database.read { try EventStore.standings(Set(extremities).subtracting([event.id]), on: $0) }
         var branches = [after]
         for top in Set(others.values.map(\.snapshotAfter)) where top != after.top {
             branches.append(try await states.layering(of: top))
@@ -194,6 +198,36 @@ struct BranchPlacer: Sendable {
         return BranchPlacement.Outcome(
             forwardExtremities: extremities, changes: changes, layering: try layering(of: changes.map(\.pair), &rows))
     }
+}
+
+extension BranchPlacer {
+    /// How far back the way leads at most over events that clients do not see.
+    private static let unseenLimit = 200
+
+    /// What is followed by way of events that were refused: as they are no forward extremities, they took the place of none.
+    private func followed(by unseen: [EventID]) async throws -> Set<EventID> {
+        guard !unseen.isEmpty else { return [] }
+        let version = version
+        return try await environment.database.read { connection in
+            var followed: Set<EventID> = []
+            var front = Set(unseen)
+            while !front.isEmpty, followed.count < Self.unseenLimit {
+                let refused = try EventStore.standings(front, on: connection).values.filter(\.isUnseen).map(\.nid)
+                front = []
+                for row in try EventStore.rows(refused, on: connection) {
+                    for id in try Event(trusted: row.json, id: row.id, version: version).prevEvents where followed.insert(id).inserted {
+                        front.insert(id)
+                    }
+                }
+            }
+            return followed
+        }
+    }
+}
+
+extension EventStanding {
+    /// In the graph, but refused.
+    fileprivate var isUnseen: Bool { isInGraph && (flags.contains(.softFailed) || flags.contains(.rejected)) }
 }
 
 extension Receipt {

@@ -353,6 +353,7 @@ async def test_answers_without_an_end_cost_little_and_hold_up_nobody(visit, mart
     assert time.monotonic() - begun < 5
     await asyncio.wait([hanging], timeout=60)
     assert hanging.done(), "it never ends"
+    assert any(f"/v1/{endpoint}/" in path for _, path, _ in visitor.partner.asked), visitor.partner.asked
     # The answer of a state may be large; the others may not.
     assert resident(martlet) - before < (4 * MEMORY if endpoint in ("state", "state_ids", "event_auth") else 2 * MEMORY)
     visitor.partner.instead.clear()

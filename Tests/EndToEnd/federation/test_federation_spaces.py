@@ -27,8 +27,12 @@ async def test_members_follow_an_upgraded_room(sides, person, before, after):
     assert create["room_version"] == after and create["predecessor"]["room_id"] == old
     await has_state(bob, new, "m.room.name", {"name": "Den"})
     await arrives(alice, new, await bob.send(new, "moved in"))
-    found = await bob.get(f"/_matrix/client/v3/directory/room/{quote(f'#{name}:{here.name}', safe='')}")
-    assert found["room_id"] == new
+
+    async def moved():
+        found = await bob.get(f"/_matrix/client/v3/directory/room/{quote(f'#{name}:{here.name}', safe='')}")
+        return found["room_id"] == new
+    # Where an alias leads is remembered for some seconds.
+    await until("the alias in the new room", moved)
     await agree(new, alice, bob)
     await agree(old, alice, bob)
 
