@@ -8,7 +8,7 @@ from aiohttp import web
 from homeserver import OUT_OF_THE_WAY, Client
 from mailsink import Mailbox, link, parameters, path_of
 from partner import Authority, Partner
-from test_registration import auth, fallback, refused
+from test_registration import auth, fallback, post_once, refused
 
 V3 = "/_matrix/client/v3"
 
@@ -56,7 +56,7 @@ async def add(client, mailbox, address, secret="s3cret"):
 
 def log_in(server, address, password):
     identifier = {"type": "m.id.thirdparty", "medium": "email", "address": address}
-    return Client(server).post(V3 + "/login", {"type": "m.login.password", "identifier": identifier, "password": password})
+    return post_once(server, V3 + "/login", {"type": "m.login.password", "identifier": identifier, "password": password})
 
 
 async def test_a_mail_is_whole(mailing, mailbox):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from homeserver import Client, MatrixFailure
-from test_registration import refused
+from test_registration import post_once, refused
 
 V3, V1 = "/_matrix/client/v3", "/_matrix/client/v1"
 
@@ -21,7 +21,7 @@ async def test_a_locked_account(people, server):
         failure = await refused(attempt)
         assert failure.status == 401 and failure.errcode == "M_USER_LOCKED" and failure.body["soft_logout"] is True
     login = {"type": "m.login.password", "user": "alice", "password": alice.password}
-    assert (await refused(Client(server).post(V3 + "/login", login))).errcode == "M_USER_LOCKED"
+    assert (await refused(post_once(server, V3 + "/login", login))).errcode == "M_USER_LOCKED"
     # The lock survives a restart, and the session the lock.
     await server.restart()
     assert (await refused(alice.sync())).errcode == "M_USER_LOCKED"
@@ -59,11 +59,12 @@ async def test_who_may_moderate_whom(people, server, kind):
         assert (failure.status, failure.errcode) == (status, errcode), user
     assert (await refused(admin.put(path + bob.user, {}))).errcode == "M_MISSING_PARAM"
     assert (await refused(admin.put(path + bob.user, {kind + "ed": "yes"}))).errcode == "M_BAD_JSON"
-    assert (await refused(Client(server).get(path + bob.user))).errcode == "M_MISSING_TOKEN"
+    anonymous = Client(server)
+    assert (await refused(anonymous.get(path + bob.user))).errcode == "M_MISSING_TOKEN"
     capabilities = (await admin.get(V3 + "/capabilities"))["capabilities"]
     assert capabilities["m.account_moderation"] == {"lock": True, "suspend": True}
     assert "m.account_moderation" not in (await alice.get(V3 + "/capabilities"))["capabilities"]
-    for client in (admin, other):
+    for client in (admin, other, anonymous):
         await client.close()
 
 
@@ -95,7 +96,7 @@ async def test_a_suspended_account_reads_and_tidies_up(people, server):
     await bob.sync()
     await bob.put(f"{bob.room(room)}/redact/{own}/t3")
     login = {"type": "m.login.password", "user": "bob", "password": bob.password}
-    again = Client(server, (await Client(server).post(V3 + "/login", login))["access_token"])
+    again = Client(server, (await post_once(server, V3 + "/login", login))["access_token"])
     assert (await refused(again.send(room, "more"))).errcode == "M_USER_SUSPENDED"
     await again.post(V3 + "/keys/upload", {})
     await bob.leave(invited)
@@ -149,7 +150,7 @@ async def test_a_server_has_places_for_so_many(configured):
     await server.restart()
     with pytest.raises(MatrixFailure):
         await turned_away[0].sync()
-    fourth = await refused(Client(server).post(V3 + "/register", {"username": "dave", "password": "secret", "auth": {"type": "m.login.dummy"}}))
+    fourth = await refused(post_once(server, V3 + "/register", {"username": "dave", "password": "secret", "auth": {"type": "m.login.dummy"}}))
     assert fourth.errcode == "M_RESOURCE_LIMIT_EXCEEDED"
     for client in (alice, bob, carol):
         await client.close()
@@ -196,7 +197,7 @@ async def test_logins_are_limited_by_account_and_by_address(configured):
     alice, bob = await server.register("alice"), await server.register("bob")
 
     def log_in(name, password):
-        return Client(server).post(V3 + "/login", {"type": "m.login.password", "user": name, "password": password})
+        return post_once(server, V3 + "/login", {"type": "m.login.password", "user": name, "password": password})
 
     for _ in range(3):
         assert (await refused(log_in("alice", "wrong"))).errcode == "M_FORBIDDEN"
@@ -215,8 +216,8 @@ async def test_logins_are_limited_by_account_and_by_address(configured):
     by_address = await configured(rc_login={"address": {"per_second": 0.01, "burst_count": 2}})
     carol = await by_address.register("carol")
     for _ in range(2):
-        await Client(by_address).post(V3 + "/login", {"type": "m.login.password", "user": "carol", "password": carol.password})
-    limited = await refused(Client(by_address).post(V3 + "/login", {"type": "m.login.password", "user": "carol", "password": carol.password}))
+        await post_once(by_address, V3 + "/login", {"type": "m.login.password", "user": "carol", "password": carol.password})
+    limited = await refused(post_once(by_address, V3 + "/login", {"type": "m.login.password", "user": "carol", "password": carol.password}))
     assert limited.errcode == "M_LIMIT_EXCEEDED"
     for client in (alice, bob, carol):
         await client.close()

@@ -15,6 +15,15 @@ V3 = "/_matrix/client/v3"
 TOKENS = "/_synapse/admin/v1/registration_tokens"
 
 
+async def post_once(server, path, body):
+    """As somebody who is not logged in."""
+    client = Client(server)
+    try:
+        return await client.post(path, body)
+    finally:
+        await client.close()
+
+
 async def refused(awaitable):
     with pytest.raises(MatrixFailure) as failure:
         await awaitable
@@ -61,8 +70,8 @@ async def test_tokens(configured):
     await server.start()
     answer = await anonymous.post(V3 + "/register", auth("m.login.dummy", session))
     assert answer["user_id"] == "@alice:test.example"
-    await Client(server).post(V3 + "/login", {"type": "m.login.password", "password": "secret of alice",
-                                               "identifier": {"type": "m.id.user", "user": "alice"}})
+    await post_once(server, V3 + "/login", {"type": "m.login.password", "password": "secret of alice",
+                                            "identifier": {"type": "m.id.user", "user": "alice"}})
     assert await anonymous.post(V3 + "/register", auth("m.login.dummy", session)) != answer
     state = await admin.get(TOKENS + "/friends")
     assert (state["pending"], state["completed"]) == (0, 1)
