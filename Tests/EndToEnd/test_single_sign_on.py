@@ -253,6 +253,10 @@ async def test_what_leads_nowhere(configured, browser):
             assert failure.status == 400 and failure.errcode == "M_INVALID_PARAM"
         assert (await refused(anonymous.get(V3 + "/login/sso/redirect"))).errcode == "M_MISSING_PARAM"
         assert (await refused(anonymous.get(f"{V3}/login/sso/redirect/oidc-none?redirectUrl=https://a.example"))).status == 404
+        # The cookie is set where the provider sends the browser back to.
+        path = f"{V3}/login/sso/redirect?redirectUrl=a:b"
+        async with browser.session.get(server.base + path, headers={"Host": "localhost:1"}, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (302, server.base + path)
         await anonymous.close()
 
 
