@@ -252,6 +252,23 @@ async def test_accounts_at_the_services_word(configured, service):
 
     alice = await service.user(server, "alice")
     room = await alice.create_room()
+
+    async def addresses():
+        return {row["address"] for row in (await alice.get(V3 + "/account/3pid"))["threepids"]}
+
+    # Whose an address is, is for the service to say.
+    assert await call("provision_user", {"localpart": "alice", "set_emails": ["Alice@X.example", "shared@x.example"]}) == (200, {})
+    assert await addresses() == {"alice@x.example", "shared@x.example"}
+    assert await call("provision_user", {"localpart": "bob", "set_emails": ["shared@x.example"]}) == (201, {})
+    assert await addresses() == {"alice@x.example"}
+    assert (await call("provision_user", {"localpart": "alice", "set_emails": [], "unset_emails": True}))[0] == 400
+    assert await call("provision_user", {"localpart": "alice", "unset_emails": True}) == (200, {})
+    assert await addresses() == set()
+    assert await call("provision_user", {"localpart": "alice", "locked": True}) == (200, {})
+    assert (await refused(alice.get(V3 + "/account/whoami"))).errcode == "M_USER_LOCKED"
+    assert await call("provision_user", {"localpart": "alice", "locked": False}) == (200, {})
+    await alice.get(V3 + "/account/whoami")
+
     assert await call("delete_user", {"localpart": "alice", "erase": False}) == (200, {})
     assert (await refused(alice.get(V3 + "/account/whoami"))).status == 401
     assert (await call("query_user?localpart=alice", method="GET"))[1]["is_deactivated"] is True

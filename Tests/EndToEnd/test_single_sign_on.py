@@ -253,6 +253,10 @@ async def test_what_leads_nowhere(configured, browser):
             assert failure.status == 400 and failure.errcode == "M_INVALID_PARAM"
         assert (await refused(anonymous.get(V3 + "/login/sso/redirect"))).errcode == "M_MISSING_PARAM"
         assert (await refused(anonymous.get(f"{V3}/login/sso/redirect/oidc-none?redirectUrl=https://a.example"))).status == 404
+        # The cookie is set where the provider sends the browser back to.
+        path = f"{V3}/login/sso/redirect?redirectUrl=a:b"
+        async with browser.session.get(server.base + path, headers={"Host": "localhost:1"}, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (302, server.base + path)
         await anonymous.close()
 
 
@@ -313,6 +317,31 @@ async def test_choosing_a_name(configured, browser):
             await client.close()
 
 
+async def test_agreeing_to_the_terms(configured, browser, tmp_path):
+    folder = tmp_path / "terms" / "en"
+    folder.mkdir(parents=True)
+    (folder / "2.0.html").write_text("Be nice.")
+    async with Provider() as provider:
+        provider.user["email"] = "Alice@X.example"
+        mapping = {"localpart_template": "{{ user.preferred_username }}", "email_template": "{{ user.email }}"}
+        server = await configured(
+            oidc_providers=[provider.options(user_mapping_provider={"config": mapping})], form_secret="a secret",
+            user_consent={"version": "2.0", "template_dir": str(folder.parent), "require_at_registration": True,
+                          "block_events_error": "Not without agreeing."})
+        page = await browser.get(redirect(server))
+        assert page.url.endswith("/_synapse/client/new_user_consent")
+        assert_page_is_safe(page)
+        assert "@alice:test.example" in page.text and page.link("terms") == "/_matrix/consent?v=2.0"
+        # Without the box ticked, or past the page, there is no account.
+        assert "bad_param" in (await browser.submit(page)).text
+        assert (await browser.get(server.base + "/_synapse/client/sso_register")).url == page.url
+        done = await browser.submit(page, accepted_version="2.0")
+        alice = await log_in(server, done.link("Continue"))
+        await alice.create_room()
+        assert [row["address"] for row in (await alice.get(V3 + "/account/3pid"))["threepids"]] == ["alice@x.example"]
+        await alice.close()
+
+
 async def test_picking_a_provider(configured, browser):
     async with Provider() as one, Provider() as two:
         server = await configured(oidc_providers=[one.options(), two.options(idp_id="second", idp_name="The <Second>")],
@@ -361,6 +390,19 @@ async def test_confirming_an_operation(configured, browser):
         assert unknown.status == 400
         for client in (alice, other):
             await client.close()
+
+
+async def test_the_page_for_clients_that_cannot(configured, browser):
+    """The page runs scripts: here only what it offers them."""
+    async with Provider() as provider:
+        server = await configured(oidc_providers=[provider.options()])
+        page = await browser.get(server.base + "/_matrix/static/client/login/?device_id=ABC")
+        assert page.status == 200 and "matrixLogin.onLogin" in page.source
+        policy = page.headers["Content-Security-Policy"]
+        assert "connect-src 'self'" in policy and "default-src 'none'" in policy
+        # It is ours, and gets its token without another question.
+        back = await browser.get(redirect(server, client=page.url))
+        assert back.url.startswith(page.url + "&loginToken=")
 
 
 async def test_back_channel_logout(configured, browser):

@@ -1,4 +1,4 @@
-"""Measures the promises of Docs/Performance.md about rooms, history and sync. Scripts/measure says how to use it."""
+"""Measures the promises of Docs/Performance.md about rooms, history, sync and sessions. Scripts/measure says how to use it."""
 
 import argparse
 import asyncio
@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from cost import Meter, resident
 from servers import Martlet, Synapse
+from sessions import SessionScenarios
 
 SLIDING = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
 
@@ -33,7 +34,7 @@ def say(text):
     print(f"    {text}", flush=True)
 
 
-class Scenarios:
+class Scenarios(SessionScenarios):
     """On one server. Most give the cost of one operation in milliseconds; the others say what they have found."""
 
     def __init__(self, server, size):
@@ -194,7 +195,7 @@ class Scenarios:
 
 
 #: One part in how many of Synapse's cost a scenario may take.
-GOALS = {"members": 40, "initial": 40}
+GOALS = {"members": 40, "initial": 40, "keys": 20}
 
 
 async def main():
@@ -208,10 +209,10 @@ async def main():
     options = parser.parse_args()
     os.sched_setaffinity(0, {1})
     figures = {}
-    for name in options.scenarios or ["members", "initial", "idle", "rooms", "depth", "sliding"]:
+    for name in options.scenarios or ["members", "initial", "idle", "rooms", "depth", "sliding", "tokens", "hashing", "keys"]:
         print(name, flush=True)
         costs = figures[name] = {}
-        for kind in [Martlet] if options.alone or name in ("idle", "depth") else [Martlet, Synapse]:
+        for kind in [Martlet] if options.alone or name in ("idle", "depth", "tokens", "hashing") else [Martlet, Synapse]:
             server = kind(options.folder / f"{name}-{kind.label.lower()}", options.database)
             try:
                 await server.start()

@@ -17,8 +17,13 @@ class Measured(Homeserver):
     def __init__(self, folder, database):
         folder.mkdir(parents=True)
         (folder / "log.yaml").write_text(LOG)
-        super().__init__(folder, database, presence={"enabled": False}, log_config=str(folder / "log.yaml"),
-                         trusted_key_servers=[], suppress_key_server_warning=True)
+        self.options = {"presence": {"enabled": False}, "log_config": str(folder / "log.yaml"), "trusted_key_servers": [],
+                        "suppress_key_server_warning": True}
+        super().__init__(folder, database, **self.options)
+
+    def configure(self, **options):
+        """From the next start on."""
+        self.write_config(**self.options, **options)
 
     def spawn(self):
         self.output = open(self.folder / "output.log", "ab")

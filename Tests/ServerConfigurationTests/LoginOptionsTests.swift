@@ -51,6 +51,22 @@ import Testing
         #expect(result.configuration == nil && result.errors.count == 1)
     }
 
+    @Test(
+        "no token may live longer than its session",
+        arguments: [
+            "refreshable_access_token_lifetime: 6m", "nonrefreshable_access_token_lifetime: 6m", "refresh_token_lifetime: 6m",
+        ])
+    func lifetimes(text: String) throws {
+        let result = try read("session_lifetime: 5m\n" + text)
+        #expect(result.configuration == nil && result.errors.count == 1)
+        #expect(try settings("session_lifetime: 6m\n" + text).sessionLifetime == .seconds(360))
+    }
+
+    @Test("what lives five minutes by itself may end with a shorter session")
+    func shortSession() throws {
+        #expect(try settings("session_lifetime: 1m\nrefreshable_access_token_lifetime:").sessionLifetime == .seconds(60))
+    }
+
     @Test("a name inside that nobody knows is warned of with the nearest one")
     func unknownName() throws {
         let result = try read("jwt_config: {enabled: true, secret: x, algorithm: HS256, subject_clam: uid}")
@@ -227,7 +243,7 @@ import Testing
             "password_config: {enabled: true}", "password_config: {enabled: only_for_reauth}",
             "enable_registration: true\nenable_registration_without_verification: true", "cas_config: {server_url: 'https://c.example'}",
             "jwt_config: {enabled: true, secret: x, algorithm: HS256}", "login_via_existing_session: {enabled: true}",
-            "refresh_token_lifetime: 5m", "nonrefreshable_access_token_lifetime: 5m", "session_lifetime: 5m",
+            "refresh_token_lifetime: 5m", "nonrefreshable_access_token_lifetime: 5m", "session_lifetime: 5m", "enable_3pid_changes: true",
             "oidc_providers: [{idp_id: a, idp_name: A, issuer: x, client_id: y}]",
             "experimental_features: {msc4108_enabled: true, msc4108_delegation_endpoint: 'https://x.example'}",
         ])

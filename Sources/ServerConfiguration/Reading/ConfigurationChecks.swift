@@ -14,6 +14,7 @@ enum ConfigurationChecks {
                     "is required: found nothing, expected name: sqlite3 or name: psycopg2 with args"))
         }
         DelegationChecks.check(configuration, entries, &problems)
+        checkLifetimes(configuration, entries, &problems)
         if configuration.presence.idleTimeout <= configuration.presence.lastActiveGranularity {
             problems.append(
                 ConfigurationProblem(
@@ -99,5 +100,22 @@ enum ConfigurationChecks {
             ),
         ]
         return rules.filter(\.isBroken).map { ($0.option, $0.message) }
+    }
+
+    /// No token is to be promised a longer life than its session has.
+    private static func checkLifetimes(
+        _ configuration: ServerConfiguration, _ entries: [ConfigNode.Entry], _ problems: inout [ConfigurationProblem]
+    ) {
+        guard let session = configuration.sessionLifetime else { return }
+        for (option, lifetime) in [
+            ("refreshable_access_token_lifetime", configuration.refreshableAccessTokenLifetime),
+            ("nonrefreshable_access_token_lifetime", configuration.nonrefreshableAccessTokenLifetime),
+            ("refresh_token_lifetime", configuration.refreshTokenLifetime),
+        ] {
+            guard let lifetime, lifetime > session, let entry = entries.first(where: { $0.key == option && !$0.node.isNull }) else {
+                continue
+            }
+            problems.append(ConfigurationProblem(at: entry.keyLocation, option: option, "must not be longer than session_lifetime"))
+        }
     }
 }
