@@ -16,7 +16,7 @@ extension FederationSender {
         var recipients: Set<ServerName> = []
 
         var isEmpty: Bool {
-            routes.isEmpty && relays.isEmpty && deviceUpdates.isEmpty && presences.isEmpty && receipts.isEmpty && typing.isEmpty
+            routes.isEmpty && deviceUpdates.isEmpty && presences.isEmpty && receipts.isEmpty && typing.isEmpty
                 && recipients.isEmpty
         }
     }
