@@ -14,7 +14,15 @@ extension FederationSender {
         var receipts: [(receipt: OutboundReceipt, atOnce: [ServerName], later: [ServerName])] = []
         var typing: [(news: OutboundTyping, servers: [ServerName])] = []
         var recipients: Set<ServerName> = []
+
+        var isEmpty: Bool {
+            routes.isEmpty && deviceUpdates.isEmpty && presences.isEmpty && receipts.isEmpty && typing.isEmpty
+                && recipients.isEmpty
+        }
     }
+
+    /// How far the stored position stays behind while nothing is for other servers: so much is looked at again after a crash.
+    private static let savingDistance = 5000
 
     /// Changes that are taken in at once, about.
     private static let batchLimit = 500
@@ -35,6 +43,7 @@ extension FederationSender {
             let end = batch[batch.count - 1].positions.upperBound
             guard await take(batch.flatMap(\.changes)) else { return }
             ledger.advance(to: end)
+            if ledger.unsavedDistance > Self.savingDistance { stir.yield() }
             iterator = commits.from(end).makeAsyncIterator()
         }
     }
@@ -136,6 +145,7 @@ extension FederationSender {
         for (presence, servers) in batch.presences { registry.tell(servers, .presence(presence), atOnce: false) }
         for (news, servers) in batch.typing { registry.tell(servers, .typing(news)) }
         registry.start()
+        if !batch.isEmpty { stir.yield() }
     }
 
     private func dispatch(_ route: EventRoute, _ json: [UInt8]?) {

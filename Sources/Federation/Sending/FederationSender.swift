@@ -28,6 +28,9 @@ package actor FederationSender: Service {
     var companions = RecentCache<UserID, [ServerName]>(capacity: 2000)
     /// Events up to here happened before this start.
     var startPosition = StreamPosition.zero
+    /// Tells the clock that there may be something for it.
+    private let stirs: AsyncStream<Void>
+    let stir: AsyncStream<Void>.Continuation
 
     /// What the sender stands on.
     package struct Environment: Sendable {
@@ -68,6 +71,7 @@ package actor FederationSender: Service {
 
     package init(_ environment: Environment, carrier: any TransactionCarrier, limits: TransactionQueue.Limits = TransactionQueue.Limits()) {
         self.environment = environment
+        (stirs, stir) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         let configuration = environment.configuration
         let ledger = SendingLedger(database: environment.database)
         self.ledger = ledger
@@ -160,6 +164,7 @@ package actor FederationSender: Service {
         let failure = await destination.run { transaction in
             if let position = transaction.messagesUpTo { ledger.acknowledge(server, upTo: position) }
         }
+        defer { stir.yield() }
         guard let failure else { return registry.didFinish(destination) }
         guard !Task.isCancelled else { return }
         let now = Timestamp.now
@@ -190,10 +195,12 @@ package actor FederationSender: Service {
 
     // MARK: The clock
 
-    /// Wakes who is due, says again who is typing, and stores what is known.
+    /// Wakes who is due, says again who is typing, and stores what is known. Where there is nothing of that it rests, until it is stirred.
     private func keepTime() async {
         let clock = ContinuousClock()
         var savedAt = clock.now
+        var isSaved = false
+        var stirs = stirs.makeAsyncIterator()
         while !Task.isCancelled {
             let now = Timestamp.now
             await tellAgain(now)
@@ -202,6 +209,12 @@ package actor FederationSender: Service {
             if savedAt.duration(to: clock.now) >= interval {
                 await save()
                 savedAt = clock.now
+                isSaved = true
+            }
+            if next == nil, typing.isEmpty, isSaved {
+                guard await stirs.next(isolation: #isolation) != nil else { return }
+                isSaved = false
+                continue
             }
             let pause = next.map { min(1000, max(20, $0.milliseconds(since: now))) } ?? 1000
             do { try await Task.sleep(for: .milliseconds(pause)) } catch { return }

@@ -101,6 +101,9 @@ package final class SendingLedger: Sendable {
     /// Up to where a server has taken messages.
     package func settledMessages(of server: ServerName) -> StreamPosition { state.withLock { $0.acknowledged[server] ?? .zero } }
 
+    /// How far the stored position is behind.
+    package var unsavedDistance: Int { state.withLock { $0.savedPosition.distance(to: $0.position) } }
+
     package var hasAcknowledgements: Bool { state.withLock { !$0.acknowledged.isEmpty } }
 
     // MARK: Storing

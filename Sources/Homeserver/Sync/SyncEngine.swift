@@ -113,24 +113,16 @@ package final class SyncEngine: Sendable {
     ///
     /// - Throws: `CancellationError` when the client has gone away; `DatabaseError`.
     package func sync(_ request: SyncRequest) async throws -> [UInt8] {
-        var question = ScopeQuestion(
-            user: request.user, device: request.device, since: try await start(of: request), wantsFullState: request.wantsFullState,
-            filter: request.filter)
-        try await acknowledge(request.device, of: request.user, upTo: question.since)
+        var since = try await start(of: request)
+        try await acknowledge(request.device, of: request.user, upTo: since)
         let deadline = SyncTimer.deadline(after: SyncEngine.milliseconds(of: request.timeout))
-        var isLast = request.timeout <= .zero || request.wantsFullState || question.since == nil
+        var isLast = request.timeout <= .zero || request.wantsFullState || since == nil
         while true {
-            let scope = try await scope(question)
-            var seen = scope.upTo
-            if !scope.isEmpty || question.since == nil {
-                var reader = SyncReader(engine: self, request: request, scope: scope)
-                let answer = try await reader.answer()
-                if !answer.isEmpty || question.since == nil || isLast { return render(answer, request) }
-                // Something happened that is nothing to this client: it need not be looked at again.
-                question.since = answer.nextBatch
-                seen = answer.nextBatch
+            let seen: StreamPosition
+            switch try await look(request, since: since, isLast: isLast) {
+            case .answer(let body): return body
+            case .nothing(let known, let upTo): (since, seen) = (known, upTo)
             }
-            if isLast { return try await emptyAnswer(request, since: question.since ?? scope.upTo) }
             switch await wait(request, seen: seen, deadline: deadline) {
             case .changed: continue
             case .cancelled: throw CancellationError()
@@ -138,6 +130,28 @@ package final class SyncEngine: Sendable {
             case .timedOut, .stopping: isLast = true
             }
         }
+    }
+
+    private enum Look {
+        case answer([UInt8])
+        /// The client knows everything up to `since`, and of what came then up to `seen` nothing is for it.
+        case nothing(since: StreamPosition?, seen: StreamPosition)
+    }
+
+    /// Looks once for what there is to tell. A function of its own, so that nothing of it is kept by a request that waits.
+    private func look(_ request: SyncRequest, since: StreamPosition?, isLast: Bool) async throws -> Look {
+        let scope = try await scope(
+            ScopeQuestion(
+                user: request.user, device: request.device, since: since, wantsFullState: request.wantsFullState, filter: request.filter))
+        if !scope.isEmpty || since == nil {
+            var reader = SyncReader(engine: self, request: request, scope: scope)
+            let answer = try await reader.answer()
+            if !answer.isEmpty || since == nil || isLast { return .answer(render(answer, request)) }
+            // Something happened that is nothing to this client: it need not be looked at again.
+            return .nothing(since: answer.nextBatch, seen: answer.nextBatch)
+        }
+        if isLast { return .answer(try await emptyAnswer(request, since: since ?? scope.upTo)) }
+        return .nothing(since: since, seen: scope.upTo)
     }
 
     /// Takes in what is published and has not been taken in yet, so that a client whose request was answered finds what it did in
