@@ -28,6 +28,8 @@ package actor FederationSender: Service {
     var companions = RecentCache<UserID, [ServerName]>(capacity: 2000)
     /// Events up to here happened before this start.
     var startPosition = StreamPosition.zero
+    /// Until when the servers are left alone that did not answer before this start.
+    private var pauses: [ServerName: Timestamp] = [:]
 
     /// What the sender stands on.
     package struct Environment: Sendable {
@@ -123,7 +125,6 @@ package actor FederationSender: Service {
         return false
     }
 
-    /// Those who have missed something are tried again when their pause is over, not all at once.
     private func takeOver() async throws {
         startPosition = environment.journal.position
         let backlogs = try await ledger.load(newest: startPosition, serverName: environment.serverName)
@@ -134,22 +135,24 @@ package actor FederationSender: Service {
                 try DestinationStore.failing(limit: Int.max, on: connection)
             )
         }
-        for (server, backlog) in backlogs { registry.note(server, backlog: backlog, hasMessages: false) }
-        for server in recipients { registry.note(server, backlog: DestinationBacklogRow(), hasMessages: true) }
-        var waiting = Set(backlogs.keys).union(recipients)
+        for (server, backlog) in backlogs { registry.note([server], backlog: backlog) }
+        registry.note(recipients, backlog: DestinationBacklogRow(), hasMessages: true)
         for (user, first) in changed where user.belongs(to: environment.serverName) {
-            let servers = try await servers(sharingRoomWith: user)
-            for server in servers {
-                registry.note(server, backlog: DestinationBacklogRow(deviceListsAfter: first.predecessor), hasMessages: false)
-            }
-            waiting.formUnion(servers)
+            registry.note(
+                try await servers(sharingRoomWith: user), backlog: DestinationBacklogRow(deviceListsAfter: first.predecessor))
         }
+        pauses = Dictionary(failing.map { ($0.server, $0.retryAt) }) { first, _ in first }
+    }
+
+    /// The past is taken in: whoever has missed something of it is tried again when the pause is over, but not all at once.
+    func wakeThoseBehind() {
         let now = Timestamp.now
-        let pauses = Dictionary(failing.map { ($0.server, $0.retryAt) }) { first, _ in first }
+        let waiting = registry.waiting
         for (index, server) in waiting.sorted().enumerated() {
             let turn = now.advanced(byMilliseconds: Int64(index) * Self.wakingInterval)
             registry.wake(server, at: max(turn, pauses[server] ?? turn))
         }
+        pauses = [:]
         if !waiting.isEmpty {
             environment.logger.info("servers have not got everything yet", metadata: ["servers": "\(waiting.count)"])
         }
