@@ -18,10 +18,10 @@ import ServiceLifecycle
 /// The present is sent as it comes. The past, that is what was not sent before the last start, or not to a server that did not answer, is
 /// sent by catching up (`StoredBacklog`).
 package actor FederationSender: Service {
-    let environment: Environment
-    let registry: DestinationRegistry
-    let ledger: SendingLedger
-    let deviceUpdates: DeviceUpdates
+    nonisolated let environment: Environment
+    nonisolated let registry: DestinationRegistry
+    nonisolated let ledger: SendingLedger
+    nonisolated let deviceUpdates: DeviceUpdates
     var roomServers: RoomServers
     var typing = TypingNews()
     /// The servers that share a room with a user, as far as nobody came or went since.
@@ -100,7 +100,7 @@ package actor FederationSender: Service {
                 group.addTask { await self.follow() }
                 group.addTask { await self.keepTime() }
                 for await destination in registry.starts {
-                    group.addTask { await self.run(destination) }
+                    group.addTask(executorPreference: LoopExecutor.executor(for: destination.server)) { await self.run(destination) }
                 }
             }
         }
@@ -158,7 +158,7 @@ package actor FederationSender: Service {
         }
     }
 
-    private func run(_ destination: Destination) async {
+    private nonisolated func run(_ destination: Destination) async {
         let (server, ledger) = (destination.server, ledger)
         let failure = await destination.run { transaction in
             if let position = transaction.messagesUpTo { ledger.acknowledge(server, upTo: position) }
@@ -169,7 +169,7 @@ package actor FederationSender: Service {
         registry.didFail(destination, retryAt: await retryTime(of: destination, after: failure, now: now), now: now)
     }
 
-    private func retryTime(of destination: Destination, after failure: DestinationFailure, now: Timestamp) async -> Timestamp {
+    private nonisolated func retryTime(of destination: Destination, after failure: DestinationFailure, now: Timestamp) async -> Timestamp {
         let server = destination.server
         switch failure {
         case .unread(let error):
