@@ -4,8 +4,8 @@ import MatrixCore
 import NIOCore
 import NIOPosix
 
-/// Runs tasks on the thread of an event loop. What mostly sends requests and waits for answers runs where its connection is: a request and its
-/// answer then take no turn on another thread. Such a task must not compute for long.
+/// Runs tasks on the thread of an event loop. What mostly sends requests and waits for answers runs where its connection is: a request and
+/// its answer then take no turn on another thread. Such a task must not compute for long.
 package final class LoopExecutor: TaskExecutor {
     private let loop: any EventLoop
 

@@ -136,9 +136,8 @@ package final class OutboundConnections: Sendable {
         guard remaining > .zero else { throw ExchangeFailure.timedOut }
         let tls = tls
         // Who asks from the thread of a loop gets a connection there.
-        let channel = try await ClientBootstrap(
-            group: MultiThreadedEventLoopGroup.currentEventLoop ?? MultiThreadedEventLoopGroup.singleton.next()
-        )
+        let loop = MultiThreadedEventLoopGroup.currentEventLoop ?? MultiThreadedEventLoopGroup.singleton.next()
+        let channel = try await ClientBootstrap(group: loop)
             .connectTimeout(min(remaining, Self.connectTimeout))
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
