@@ -5,6 +5,7 @@ import Logging
 import MatrixCore
 import NIOPosix
 import Persistence
+import Synchronization
 
 /// What discovery asks of the world.
 package protocol DiscoverySource: Sendable {
@@ -30,10 +31,15 @@ package actor ServerResolver {
         var expiresAt: Timestamp
     }
 
+    private struct Memory {
+        var wellKnowns = RecentCache<ByteString, WellKnownEntry>(capacity: 10_000)
+        var services = RecentCache<ByteString, Services>(capacity: 10_000)
+    }
+
     private let source: any DiscoverySource
     private let clock: @Sendable () -> Timestamp
-    private var wellKnowns = RecentCache<ByteString, WellKnownEntry>(capacity: 10_000)
-    private var services = RecentCache<ByteString, Services>(capacity: 10_000)
+    /// Changed by the actor only; who looks for a server that is known need not wait for it.
+    private nonisolated let memory = Mutex(Memory())
     private var running: [ServerName: Task<ServerRoute?, Never>] = [:]
 
     /// Bounds of what the DNS says about how long it may be remembered, in seconds.
@@ -47,7 +53,33 @@ package actor ServerResolver {
     }
 
     /// - Throws: `Unavailable`.
-    package func route(to server: ServerName) async throws(Unavailable) -> ServerRoute {
+    package nonisolated func route(to server: ServerName) async throws(Unavailable) -> ServerRoute {
+        if let route = remembered(server) { return route }
+        return try await find(server)
+    }
+
+    /// The route by what memory has; nil where something has to be asked.
+    private nonisolated func remembered(_ server: ServerName) -> ServerRoute? {
+        var discovery = ServerDiscovery(server)
+        let now = clock()
+        return memory.withLock { memory in
+            while true {
+                switch discovery.step {
+                case .wellKnown(let host):
+                    guard let entry = memory.wellKnowns.value(for: ByteString(host.lowercased())), now < entry.refreshAt else { return nil }
+                    discovery.wellKnown(entry.delegated)
+                case .services(let name):
+                    guard let found = memory.services.value(for: ByteString(name.lowercased())), now < found.expiresAt else { return nil }
+                    var generator = SystemRandomNumberGenerator()
+                    discovery.services(SRVRecord.ordered(found.records, using: &generator))
+                case .found(let route): return route
+                case .unavailable: return nil
+                }
+            }
+        }
+    }
+
+    private func find(_ server: ServerName) async throws(Unavailable) -> ServerRoute {
         let task: Task<ServerRoute?, Never>
         if let underWay = running[server] {
             task = underWay
@@ -79,17 +111,17 @@ package actor ServerResolver {
 
     private func delegate(of host: String) async -> ServerName? {
         let key = ByteString(host.lowercased())
-        let known = wellKnowns.value(for: key)
+        let known = memory.withLock { $0.wellKnowns.value(for: key) }
         if let known, clock() < known.refreshAt { return known.delegated }
         let outcome = await source.wellKnown(of: host)
         let entry = WellKnownEntry(outcome, after: known, at: clock())
-        wellKnowns.insert(entry, for: key)
+        memory.withLock { $0.wellKnowns.insert(entry, for: key) }
         return entry.delegated
     }
 
     private func records(of name: String) async -> [SRVRecord] {
         let key = ByteString(name.lowercased())
-        let known = services.value(for: key)
+        let known = memory.withLock { $0.services.value(for: key) }
         if let known, clock() < known.expiresAt { return known.records }
         let found: Services
         switch await source.services(of: name) {
@@ -101,7 +133,7 @@ package actor ServerResolver {
             // What was known before is better than nothing.
             found = Services(records: known?.records ?? [], expiresAt: clock().advanced(byMilliseconds: Self.failureLifetime))
         }
-        services.insert(found, for: key)
+        memory.withLock { $0.services.insert(found, for: key) }
         return found.records
     }
 }

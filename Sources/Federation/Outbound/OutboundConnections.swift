@@ -135,7 +135,9 @@ package final class OutboundConnections: Sendable {
         let remaining = deadline - .now()
         guard remaining > .zero else { throw ExchangeFailure.timedOut }
         let tls = tls
-        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        // Who asks from the thread of a loop gets a connection there.
+        let loop = MultiThreadedEventLoopGroup.currentEventLoop ?? MultiThreadedEventLoopGroup.singleton.next()
+        let channel = try await ClientBootstrap(group: loop)
             .connectTimeout(min(remaining, Self.connectTimeout))
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in

@@ -16,8 +16,6 @@ package final class DestinationRegistry: Sendable {
         case typing(OutboundTyping)
         case presence(OutboundPresence)
         case receipt(OutboundReceipt)
-        /// Something after these positions concerns the server and has to be looked for.
-        case missed(DestinationBacklogRow)
     }
 
     /// A server that does not answer, until it is tried again.
@@ -95,7 +93,6 @@ package final class DestinationRegistry: Sendable {
             case .event(let pdu): state.waiting[server]?.miss(DestinationBacklogRow(eventsAfter: pdu.position.predecessor))
             case .deviceUpdate(let update):
                 state.waiting[server]?.miss(DestinationBacklogRow(deviceListsAfter: update.position.predecessor))
-            case .missed(let backlog): state.waiting[server]?.miss(backlog)
             case .messages: state.waiting[server]?.hasMessages = true
             case .receipt(let receipt): state.waiting[server]?.receipts?.add(receipt)
             case .typing, .presence: break
@@ -112,19 +109,24 @@ package final class DestinationRegistry: Sendable {
             case .typing(let typing): queue.add(typing)
             case .presence(let presence): queue.add(presence)
             case .receipt(let receipt): queue.add(receipt)
-            case .missed(let backlog): queue.miss(backlog)
             }
         }
     }
 
-    /// Notes what was left over before this start, without trying the server: `wake` does.
-    package func note(_ server: ServerName, backlog: DestinationBacklogRow, hasMessages: Bool) {
+    /// Notes what was left over before this start. It is sent when the servers are tried: `wake`.
+    package func note(_ servers: some Sequence<ServerName>, backlog: DestinationBacklogRow, hasMessages: Bool = false) {
         state.withLock { state in
-            guard state.active[server] == nil else { return }
-            var waiting = state.waiting[server] ?? Waiting()
-            waiting.miss(backlog)
-            waiting.hasMessages = waiting.hasMessages || hasMessages
-            state.waiting[server] = waiting
+            for server in servers where server != serverName && isAllowed(server) {
+                if let destination = state.active[server] {
+                    destination.queue.withLock { queue in
+                        queue.miss(backlog)
+                        if hasMessages { queue.noteMessages() }
+                    }
+                } else {
+                    state.waiting[server, default: Waiting()].miss(backlog)
+                    if hasMessages { state.waiting[server]?.hasMessages = true }
+                }
+            }
         }
     }
 
@@ -217,6 +219,9 @@ package final class DestinationRegistry: Sendable {
             return backlogs.filter { !$0.value.isEmpty }
         }
     }
+
+    /// Who does not answer, or was not tried yet since the start.
+    package var waiting: [ServerName] { state.withLock { Array($0.waiting.keys) } }
 
     /// How many servers are being told something, and how many do not answer.
     package var counts: (active: Int, waiting: Int) { state.withLock { ($0.active.count, $0.waiting.count) } }

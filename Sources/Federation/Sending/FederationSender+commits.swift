@@ -31,8 +31,14 @@ extension FederationSender {
     /// Takes in what happens, from where the last run stopped, until the server stops.
     func follow() async {
         let commits = environment.journal.commits
+        var isPast = true
         var iterator = commits.from(ledger.position).makeAsyncIterator()
-        while let first = await iterator.next() {
+        while true {
+            if isPast, ledger.position >= startPosition {
+                isPast = false
+                wakeThoseBehind()
+            }
+            guard let first = await iterator.next() else { return }
             var batch = [first]
             var count = first.changes.count
             for next in commits.recent(after: first.positions.upperBound) ?? [] {
@@ -157,7 +163,7 @@ extension FederationSender {
             registry.tell(route.servers, .event(OutboundPDU(position: position, json: json)))
         } else {
             // It is of the past.
-            registry.tell(route.servers, .missed(DestinationBacklogRow(eventsAfter: position.predecessor)))
+            registry.note(route.servers, backlog: DestinationBacklogRow(eventsAfter: position.predecessor))
         }
     }
 }

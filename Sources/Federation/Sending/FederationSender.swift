@@ -18,10 +18,10 @@ import ServiceLifecycle
 /// The present is sent as it comes. The past, that is what was not sent before the last start, or not to a server that did not answer, is
 /// sent by catching up (`StoredBacklog`).
 package actor FederationSender: Service {
-    let environment: Environment
-    let registry: DestinationRegistry
-    let ledger: SendingLedger
-    let deviceUpdates: DeviceUpdates
+    nonisolated let environment: Environment
+    nonisolated let registry: DestinationRegistry
+    nonisolated let ledger: SendingLedger
+    nonisolated let deviceUpdates: DeviceUpdates
     var roomServers: RoomServers
     var typing = TypingNews()
     /// The servers that share a room with a user, as far as nobody came or went since.
@@ -31,6 +31,8 @@ package actor FederationSender: Service {
     /// Tells the clock that there may be something for it.
     private let stirs: AsyncStream<Void>
     let stir: AsyncStream<Void>.Continuation
+    /// Until when the servers are left alone that did not answer before this start.
+    private var pauses: [ServerName: Timestamp] = [:]
 
     /// What the sender stands on.
     package struct Environment: Sendable {
@@ -102,7 +104,7 @@ package actor FederationSender: Service {
                 group.addTask { await self.follow() }
                 group.addTask { await self.keepTime() }
                 for await destination in registry.starts {
-                    group.addTask { await self.run(destination) }
+                    group.addTask(executorPreference: LoopExecutor.executor(for: destination.server)) { await self.run(destination) }
                 }
             }
         }
@@ -127,7 +129,6 @@ package actor FederationSender: Service {
         return false
     }
 
-    /// Those who have missed something are tried again when their pause is over, not all at once.
     private func takeOver() async throws {
         startPosition = environment.journal.position
         let backlogs = try await ledger.load(newest: startPosition, serverName: environment.serverName)
@@ -138,28 +139,31 @@ package actor FederationSender: Service {
                 try DestinationStore.failing(limit: Int.max, on: connection)
             )
         }
-        for (server, backlog) in backlogs { registry.note(server, backlog: backlog, hasMessages: false) }
-        for server in recipients { registry.note(server, backlog: DestinationBacklogRow(), hasMessages: true) }
-        var waiting = Set(backlogs.keys).union(recipients)
+        for (server, backlog) in backlogs { registry.note([server], backlog: backlog) }
+        registry.note(recipients, backlog: DestinationBacklogRow(), hasMessages: true)
         for (user, first) in changed where user.belongs(to: environment.serverName) {
-            let servers = try await servers(sharingRoomWith: user)
-            for server in servers {
-                registry.note(server, backlog: DestinationBacklogRow(deviceListsAfter: first.predecessor), hasMessages: false)
-            }
-            waiting.formUnion(servers)
+            registry.note(
+                try await servers(sharingRoomWith: user), backlog: DestinationBacklogRow(deviceListsAfter: first.predecessor))
         }
+        pauses = Dictionary(failing.map { ($0.server, $0.retryAt) }) { first, _ in first }
+    }
+
+    /// The past is taken in: whoever has missed something of it is tried again when the pause is over, but not all at once.
+    func wakeThoseBehind() {
         let now = Timestamp.now
-        let pauses = Dictionary(failing.map { ($0.server, $0.retryAt) }) { first, _ in first }
+        let waiting = registry.waiting
         for (index, server) in waiting.sorted().enumerated() {
             let turn = now.advanced(byMilliseconds: Int64(index) * Self.wakingInterval)
             registry.wake(server, at: max(turn, pauses[server] ?? turn))
         }
+        pauses = [:]
+        stir.yield()
         if !waiting.isEmpty {
             environment.logger.info("servers have not got everything yet", metadata: ["servers": "\(waiting.count)"])
         }
     }
 
-    private func run(_ destination: Destination) async {
+    private nonisolated func run(_ destination: Destination) async {
         let (server, ledger) = (destination.server, ledger)
         let failure = await destination.run { transaction in
             if let position = transaction.messagesUpTo { ledger.acknowledge(server, upTo: position) }
@@ -171,7 +175,7 @@ package actor FederationSender: Service {
         registry.didFail(destination, retryAt: await retryTime(of: destination, after: failure, now: now), now: now)
     }
 
-    private func retryTime(of destination: Destination, after failure: DestinationFailure, now: Timestamp) async -> Timestamp {
+    private nonisolated func retryTime(of destination: Destination, after failure: DestinationFailure, now: Timestamp) async -> Timestamp {
         let server = destination.server
         switch failure {
         case .unread(let error):

@@ -41,6 +41,8 @@ package struct TransactionQueue: Sendable {
 
     private var events: DurableLane<OutboundPDU>
     private var missedRooms: Deque<MissedRoomRow> = []
+    /// The events that were sent while catching up, by which later news of the same rooms may have arrived already.
+    private var caughtUp: Set<StreamPosition> = []
     private var deviceUpdates: DurableLane<OutboundDeviceUpdate>
     private var messages: Deque<OutboundDeviceMessage> = []
     private var messagesSettled: StreamPosition
@@ -133,7 +135,11 @@ package struct TransactionQueue: Sendable {
 
     package mutating func next(at now: Timestamp) -> Step {
         if events.isMissing {
-            if let room = missedRooms.first { return .fetchMissedEvents(room, after: events.settled) }
+            while let room = missedRooms.first {
+                guard caughtUp.contains(room.position) else { return .fetchMissedEvents(room, after: events.settled) }
+                missedRooms.removeFirst()
+                events.settle(upTo: room.position)
+            }
             return .findMissedRooms(after: events.settled, limit: Self.roomPage)
         }
         if deviceUpdates.isMissing, deviceUpdates.items.isEmpty {
@@ -178,6 +184,7 @@ package struct TransactionQueue: Sendable {
 
     package mutating func didSend(_ transaction: Transaction) {
         refusalCount = 0
+        if events.isMissing { caughtUp.formUnion(transaction.pdus.map(\.position)) }
         if let position = transaction.eventsUpTo { events.settle(upTo: position) }
         if let position = transaction.deviceUpdatesUpTo { deviceUpdates.settle(upTo: position) }
         if let position = transaction.messagesUpTo {
@@ -197,6 +204,7 @@ package struct TransactionQueue: Sendable {
         events.drop()
         deviceUpdates.drop()
         missedRooms.removeAll()
+        caughtUp.removeAll()
         if !messages.isEmpty {
             messages.removeAll()
             mayHaveMessages = true
@@ -211,7 +219,9 @@ package struct TransactionQueue: Sendable {
     ///   - end: everything up to here was considered.
     package mutating func foundMissedRooms(_ rooms: [MissedRoomRow], upTo end: StreamPosition) {
         missedRooms = Deque(rooms)
-        if rooms.isEmpty { events.refill([], upTo: end, isComplete: true) }
+        guard rooms.isEmpty else { return }
+        events.refill([], upTo: end, isComplete: true)
+        if !events.isMissing { caughtUp.removeAll() }
     }
 
     /// - Parameter pdus: what the server gets of the room; nothing where there is nothing to send any more.

@@ -21,6 +21,8 @@ package struct WakeSchedule: Sendable {
     private var isSoon: Set<ServerName> = []
     /// When those who are told soon were taken out last.
     private var takenAt: Int64?
+    /// How many of them are told a second; does not become less while any wait.
+    private var rate: Int64 = 0
 
     private let perSecond: Int
 
@@ -63,11 +65,11 @@ package struct WakeSchedule: Sendable {
 
     private mutating func takeSoon(at now: Int64) -> [ServerName] {
         guard !soon.isEmpty else {
-            takenAt = nil
+            (takenAt, rate) = (nil, 0)
             return []
         }
         let elapsed = min(max(0, now - (takenAt ?? now)), 1000)
-        let rate = max(Int64(perSecond), (Int64(soon.count) + Self.longestWait - 1) / Self.longestWait)
+        rate = max(rate, Int64(perSecond), (Int64(soon.count) + Self.longestWait - 1) / Self.longestWait)
         let count = takenAt == nil ? 1 : Int(rate * elapsed / 1000)
         guard count > 0 else { return [] }
         takenAt = now

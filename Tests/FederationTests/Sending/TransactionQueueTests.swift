@@ -95,7 +95,7 @@ struct TransactionQueueTests {
         queue.foundMessages((1...limit).map { message(Int64($0)) }, isComplete: false)
         var edus = 0
         var messages = limit
-        while !rests(&queue) {
+        while queue.isRunning {
             switch queue.next(at: now) {
             case .send(let transaction):
                 #expect(transaction.edus.count <= 100)
@@ -106,6 +106,7 @@ struct TransactionQueueTests {
                 let found = messages < 300 ? (messages + 1...messages + limit).map { message(Int64($0)) } : []
                 messages += found.count
                 queue.foundMessages(found, isComplete: found.count < limit)
+            case .rest: break
             default: Issue.record("an unexpected step")
             }
         }
@@ -229,6 +230,28 @@ struct TransactionQueueTests {
         _ = queue.start()
         let live = try sent(&queue)
         #expect(positions(live) == [13])
+    }
+
+    @Test("what the ends of a room brought along is not sent again")
+    func ends() throws {
+        var queue = TransactionQueue(backlog: missing(events: 5))
+        _ = queue.start()
+        _ = queue.next(at: now)
+        let room = MissedRoomRow(room: RoomNID(1), position: StreamPosition(7))
+        queue.foundMissedRooms([room], upTo: StreamPosition(9))
+        _ = queue.next(at: now)
+        // Meanwhile something is said, and the end of the room is that.
+        queue.add(pdu(10))
+        let found = queue.foundMissedEvents([pdu(10)], in: room)
+        queue.didSend(try #require(found))
+        _ = queue.next(at: now)
+        queue.foundMissedRooms([MissedRoomRow(room: RoomNID(1), position: StreamPosition(10))], upTo: StreamPosition(10))
+        guard case .findMissedRooms(StreamPosition(10), _) = queue.next(at: now) else {
+            Issue.record("the event is sent again")
+            return
+        }
+        queue.foundMissedRooms([], upTo: StreamPosition(10))
+        expectEqual(rests(&queue), true)
     }
 
     @Test("a room in which there is nothing to send any more is passed over")

@@ -153,19 +153,22 @@ struct SendingFixture: Sendable {
     private func join(_ user: UserID, _ room: Room) async throws {
         let draft = EventDraft(type: "m.room.member", stateKey: user.text, content: ["membership": "join"], sender: user)
         let version = room.version
-        let stored = try await database.read { try RoomStore.room(room.id, on: $0) }
+        let stateKey = StateKey(type: "m.room.member", stateKey: user.text)
+        let (stored, known) = try await database.read { connection in
+            (try RoomStore.room(room.id, on: connection), try StateStore.keys([stateKey], on: connection)[stateKey])
+        }
         guard let stored else { return }
         let event = try Event.build(
             draft, roomID: room.id, version: version, prevEvents: stored.forwardExtremities, authEvents: [], depth: stored.depth + 1,
             originServerTimestamp: .now, origin: user.server, key: SigningKey.generate(version: "b"))
         let row = EventInsertion(
             event: event, nid: EventNID(environment.sequences.next(.events)), room: room.nid, snapshot: stored.snapshot)
-        let key = StateKeyNID(environment.sequences.next(.stateKeys))
+        let key = known ?? StateKeyNID(environment.sequences.next(.stateKeys))
         try await journal.append(
             JournalBatch(
                 records: [ForeignEvent(row: row, key: key, roomID: room.id)],
                 alongside: { connection in
-                    try StateStore.insertKey(StateKey(type: "m.room.member", stateKey: user.text), nid: key, on: connection)
+                    try StateStore.insertKey(stateKey, nid: key, on: connection)
                     try RoomStore.advance(
                         room.nid, forwardExtremities: [event.id], depth: event.depth, snapshot: stored.snapshot, on: connection)
                 }))
