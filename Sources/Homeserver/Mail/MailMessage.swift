@@ -70,7 +70,10 @@ package struct MailMessage: Sendable {
         return "\(encodedWord(String(name), always: true)) \(address)"
     }
 
-    /// RFC 2047: text of any characters, in words of at most 75.
+    /// What a word holds: with its frame and the name of the longest field before it, a line stays below 76 characters.
+    private static let encodedWordBytes = 39
+
+    /// RFC 2047: text of any characters, in words of which each has a line of its own.
     static func encodedWord(_ text: String, always: Bool = false) -> String {
         let text = oneLine(text)
         if !always, text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) { return text }
@@ -78,7 +81,7 @@ package struct MailMessage: Sendable {
         var bytes: [UInt8] = []
         for scalar in text.unicodeScalars {
             let next = Array(String(scalar).utf8)
-            if bytes.count + next.count > 45 {
+            if bytes.count + next.count > encodedWordBytes {
                 words.append("=?utf-8?b?\(padded(bytes))?=")
                 bytes = []
             }

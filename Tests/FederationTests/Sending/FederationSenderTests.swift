@@ -75,8 +75,7 @@ struct FederationSenderTests {
     // MARK: Away
 
     @Test(
-        "a server that comes back gets the newest event of each room, oldest first, then goes on",
-        .disabled("it does not hold yet where work that was done apart has come together"), arguments: DatabaseKind.allCases)
+        "a server that comes back gets the newest event of each room, oldest first, then goes on", arguments: DatabaseKind.allCases)
     func catchUp(kind: DatabaseKind) async throws {
         try await withDatabase(kind) { database in
             let server = try await Fixture(database)
@@ -104,8 +103,7 @@ struct FederationSenderTests {
     }
 
     @Test(
-        "what a server has missed is known over a restart, and what it has got is not sent again",
-        .disabled("it does not hold yet where work that was done apart has come together"), arguments: DatabaseKind.allCases)
+        "what a server has missed is known over a restart, and what it has got is not sent again", arguments: DatabaseKind.allCases)
     func restart(kind: DatabaseKind) async throws {
         try await withDatabase(kind) { database in
             let servers = FakeServers()

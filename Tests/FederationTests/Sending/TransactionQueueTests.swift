@@ -76,8 +76,7 @@ struct TransactionQueueTests {
     }
 
     @Test(
-        "a transaction holds at most 100 EDUs, whatever waits",
-        .disabled("it does not hold yet where work that was done apart has come together"))
+        "a transaction holds at most 100 EDUs, whatever waits")
     func hundred() throws {
         var queue = TransactionQueue()
         for number in 0..<400 {
