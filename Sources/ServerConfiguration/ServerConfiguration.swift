@@ -94,6 +94,8 @@ package struct ServerConfiguration: Sendable {
     /// `exclude_rooms_from_sync`: rooms that no sync shows.
     package var roomsExcludedFromSync: Set<RoomID> = []
     package var requireMembershipForAliases = true
+    /// `dummy_events_threshold`: of more newest events than this, those of a room are tied together.
+    package var dummyEventsThreshold = 10
     package var blockNonAdminInvites = false
     package var aliasCreationRules = [DirectoryRule(isAllowing: true)]
     /// Nobody publishes rooms where nothing is said.

@@ -31,7 +31,7 @@ struct Wiring {
         let environment = RoomEnvironment(
             database: database, journal: journal, sequences: sequences, serverName: configuration.serverName, signingKey: signingKey,
             logger: Logger(label: "martlet.rooms"), eventCacheByteLimit: configuration.budgets.eventCacheBytes,
-            executors: executors)
+            dummyEventsThreshold: configuration.dummyEventsThreshold, executors: executors)
         let publishedKeys = PublishedKeys(
             serverName: configuration.serverName, keys: signingKeys,
             oldKeys: configuration.oldSigningKeys.map { PublishedKeys.OldKey(keyID: $0.keyID, key: $0.key, expired: $0.expired) },

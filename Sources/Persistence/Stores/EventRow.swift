@@ -119,4 +119,6 @@ package struct EventFlags: OptionSet, Sendable, Hashable {
     package static let softFailed = EventFlags(rawValue: 2)
     /// Known for what others build on it, without its place in the room's graph: in no timeline. Its state before is not known.
     package static let outlier = EventFlags(rawValue: 4)
+    /// In the graph for the graph's sake: in no timeline.
+    package static let graphOnly = EventFlags(rawValue: 8)
 }

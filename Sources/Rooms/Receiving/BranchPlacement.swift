@@ -33,9 +33,12 @@ struct BranchPlacement: Sendable {
         let layering: SnapshotLayering
     }
 
+    /// Clients are shown nothing of it. (Where a dummy event changes the state they hear of that by it, as by any other.)
+    var isGraphOnly: Bool { receipt.refusal == nil && remote.event.isDummy && outcome?.changes.isEmpty ?? true }
+
     var flags: EventFlags {
         switch receipt {
-        case .accepted, .known: []
+        case .accepted, .known: isGraphOnly ? .graphOnly : []
         case .softFailed: .softFailed
         case .rejected: .rejected
         }
@@ -56,11 +59,12 @@ extension RoomBatch {
                 try MissingEventStore.insert(id, in: room, depth: event.depth, on: connection)
             }
         }
-        if placement.receipt.refusal == nil, placement.remote.path != .past {
+        if placement.receipt.refusal == nil, placement.remote.path != .past, !placement.isGraphOnly {
             try addToTimeline(placement)
         } else {
             addBesideTimeline(placement)
         }
+        if let outcome = placement.outcome { apply(outcome, event: event) }
     }
 
     private mutating func addToTimeline(_ placement: BranchPlacement) throws {
@@ -85,12 +89,11 @@ extension RoomBatch {
                             isNested: $0.isNested)
                     } : nil,
                 cache: environment.events, aggregations: nil))
-        if let outcome { try apply(outcome, event: event) }
     }
 
     /// An event that clients do not see, or that happened before all they have seen.
     private mutating func addBesideTimeline(_ placement: BranchPlacement) {
-        let isPast = placement.receipt.refusal == nil
+        let isPast = placement.receipt.refusal == nil && !placement.isGraphOnly
         // The newest of the past stands before all of it that came earlier.
         let position = isPast ? StreamPosition(-environment.sequences.next(.past)) : nil
         let row = insertion(placement, event: placement.remote.event, redacts: nil)
@@ -120,7 +123,7 @@ extension RoomBatch {
         }
     }
 
-    private mutating func apply(_ outcome: BranchPlacement.Outcome, event: Event) throws {
+    private mutating func apply(_ outcome: BranchPlacement.Outcome, event: Event) {
         for change in outcome.changes {
             guard let holder = change.holder else {
                 head.snapshot.remove(change.key)

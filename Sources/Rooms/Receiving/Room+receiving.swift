@@ -53,12 +53,13 @@ extension Room {
         guard case .receive(let remote, let answer) = command.kind else { return }
         do {
             answer(.success(try await placeOnBranch(remote)))
+            await tieExtremities()
         } catch {
             answer(.failure(error))
         }
     }
 
-    private func placeOnBranch(_ remote: RemoteEvent, isRepeated: Bool = false) async throws -> Receipt {
+    func placeOnBranch(_ remote: RemoteEvent, isRepeated: Bool = false) async throws -> Receipt {
         let before = currentHead
         guard let placement = try await BranchPlacer(environment: environment, head: before).place(remote) else { return .known }
         var batch = RoomBatch(head: before, environment: environment)

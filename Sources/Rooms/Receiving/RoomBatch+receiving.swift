@@ -11,7 +11,7 @@ extension RoomBatch {
     /// - Throws: `MissingMaterial` when it is to be tried again.
     mutating func receive(_ remote: RemoteEvent) throws -> Bool {
         let event = remote.event
-        guard remote.path != .past, remote.stateBefore == nil, remote.statesAfterMissing.isEmpty, followsHead(event),
+        guard remote.path != .past, !event.isDummy, remote.stateBefore == nil, remote.statesAfterMissing.isEmpty, followsHead(event),
             isAuthorizedByHead(event)
         else { return false }
         guard built[event.id] == nil else { return false }

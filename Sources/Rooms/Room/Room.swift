@@ -24,9 +24,12 @@ package actor Room {
     private var inbox: Deque<RoomCommand> = []
     private var isDraining = false
     private var recent = RecentTransactions()
+    private var extremitiesTiedAt: ContinuousClock.Instant?
 
     /// How many commands make up a batch at most.
     private static let batchLimit = 100
+    /// How often the newest events are tied together at most: others do so too, by what they send next.
+    private static let tyingInterval = Duration.seconds(60)
 
     init(head: RoomHead, environment: RoomEnvironment) {
         id = head.snapshot.roomID
@@ -55,6 +58,13 @@ package actor Room {
 
     /// About how many bytes the room holds in memory.
     nonisolated var cost: Int { head.withLock { $0.cost } }
+
+    /// Whether it is long enough since the newest events were tied together; counts as done then.
+    func mayTieExtremities(at now: ContinuousClock.Instant) -> Bool {
+        if let extremitiesTiedAt, extremitiesTiedAt.duration(to: now) < Self.tyingInterval { return false }
+        extremitiesTiedAt = now
+        return true
+    }
 
     // MARK: Sending
 

@@ -16,12 +16,14 @@ package struct RoomEnvironment: Sendable {
     package let serverName: ServerName
     package let signingKey: SigningKey
     package let logger: Logger
+    /// Of more forward extremities than this, a room's are tied together.
+    package let dummyEventsThreshold: Int
     private let executors: [any TaskExecutor]
 
     /// - Parameter executors: where rooms work, each on one of them; none: on Swift's shared threads.
     package init(
         database: any Database, journal: Journal, sequences: Sequences, serverName: ServerName, signingKey: SigningKey,
-        logger: Logger, eventCacheByteLimit: Int = 8 << 20, executors: [any TaskExecutor] = []
+        logger: Logger, eventCacheByteLimit: Int = 8 << 20, dummyEventsThreshold: Int = 10, executors: [any TaskExecutor] = []
     ) {
         self.database = database
         self.journal = journal
@@ -29,6 +31,7 @@ package struct RoomEnvironment: Sendable {
         self.serverName = serverName
         self.signingKey = signingKey
         self.logger = logger
+        self.dummyEventsThreshold = dummyEventsThreshold
         self.executors = executors
         stateKeys = StateKeyTable(database: database, sequences: sequences)
         events = EventCache(byteLimit: eventCacheByteLimit)

@@ -40,6 +40,7 @@ package enum ConfigurationOptions {
         .bool("allow_public_rooms_without_auth", \.allowPublicRoomsWithoutAuth),
         .bool("allow_public_rooms_over_federation", \.allowPublicRoomsOverFederation),
         .int("filter_timeline_limit", \.filterTimelineLimit, in: -1...100_000),
+        .int("dummy_events_threshold", \.dummyEventsThreshold, in: 1...1_000_000),
         .custom("default_room_version") { node, option, reading in
             guard let text = node.textValue, let version = RoomVersion.named(text) else {
                 let known = RoomVersion.all.map(\.id).joined(separator: ", ")

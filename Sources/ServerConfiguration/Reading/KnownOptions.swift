@@ -14,7 +14,7 @@ enum KnownOptions {
             [
                 "user_agent_suffix", "include_profile_data_on_invite",
                 "manhole", "manhole_settings", "http_proxy", "https_proxy",
-                "no_proxy_hosts", "dummy_events_threshold",
+                "no_proxy_hosts",
                 "user_types",
             ]
         ),

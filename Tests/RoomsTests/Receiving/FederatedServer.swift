@@ -14,7 +14,9 @@ final class FederatedServer: Sendable {
     let key: SigningKey
     var admin: UserID { user("admin") }
 
-    init(_ name: String, _ database: any Database, key: SigningKey = .generate(version: "a_test")) async throws {
+    init(
+        _ name: String, _ database: any Database, key: SigningKey = .generate(version: "a_test"), dummyEventsThreshold: Int = 10
+    ) async throws {
         self.name = ServerName(trusted: name)
         self.database = database
         self.key = key
@@ -23,7 +25,7 @@ final class FederatedServer: Sendable {
         rooms = RoomRegistry(
             environment: RoomEnvironment(
                 database: database, journal: journal, sequences: sequences, serverName: self.name, signingKey: key,
-                logger: DatabaseFixture.logger))
+                logger: DatabaseFixture.logger, dummyEventsThreshold: dummyEventsThreshold))
     }
 
     func user(_ name: String) -> UserID { UserID(localpart: ByteString(name), server: self.name) }
