@@ -28,10 +28,6 @@ struct Wiring {
         journal = Journal(
             database: database, sequences: sequences, logger: Logger(label: "martlet.journal"),
             window: CommitWindow(changeLimit: configuration.budgets.recentCommitCount), executor: executors.first)
-        let environment = RoomEnvironment(
-            database: database, journal: journal, sequences: sequences, serverName: configuration.serverName, signingKey: signingKey,
-            logger: Logger(label: "martlet.rooms"), eventCacheByteLimit: configuration.budgets.eventCacheBytes,
-            dummyEventsThreshold: configuration.dummyEventsThreshold, executors: executors)
         let publishedKeys = PublishedKeys(
             serverName: configuration.serverName, keys: signingKeys,
             oldKeys: configuration.oldSigningKeys.map { PublishedKeys.OldKey(keyID: $0.keyID, key: $0.key, expired: $0.expired) },
@@ -39,6 +35,10 @@ struct Wiring {
         let federation = try FederationServices(
             configuration, signingKeys: signingKeys, signingKey: signingKey, publishedKeys: publishedKeys, database: database,
             logger: Logger(label: "martlet.federation"))
+        let environment = RoomEnvironment(
+            database: database, journal: journal, sequences: sequences, serverName: configuration.serverName, signingKey: signingKey,
+            logger: Logger(label: "martlet.rooms"), eventCacheByteLimit: configuration.budgets.eventCacheBytes,
+            dummyEventsThreshold: configuration.dummyEventsThreshold, policySignatures: federation.client, executors: executors)
         let rooms = RoomRegistry(environment: environment, byteLimit: configuration.budgets.roomStateBytes)
         let directory = AliasDirectory(
             rooms: rooms, policy: Self.directoryPolicy(configuration), remote: RemoteAliasLookup(source: federation.client))

@@ -36,7 +36,7 @@ package struct Invites: Sendable {
     ///
     /// - Throws: `M_FORBIDDEN` by the room's rules or by the other server, `M_UNKNOWN` where it does not answer.
     package func invite(_ draft: EventDraft, of user: UserID, to room: Room) async throws -> EventID {
-        let event = try await room.propose(draft)
+        let event = try await room.recommended(room.propose(draft))
         let state = try await events.strippedState(of: room.current)
         let answer: JSON
         do {

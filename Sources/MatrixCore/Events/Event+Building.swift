@@ -90,8 +90,12 @@ extension Event {
     /// The event with this server's signature beside those it has: a join that this server authorises, an invite that its user
     /// accepts to get.
     package func signed(as server: ServerName, key: SigningKey) throws(EventError) -> Event {
-        let signature = try Self.sign(signedBytes(), with: key)
-        let signed = JSONSigning.adding(signature, by: server.string, keyID: key.keyID, to: JSONObject(try document()))
+        try adding(try Self.sign(signedBytes(), with: key), by: server, keyID: ByteString(key.keyID))
+    }
+
+    /// The event with a signature in Base64 that `server` has made, beside those it has. Nothing is checked.
+    package func adding(_ signature: String, by server: ServerName, keyID: ByteString) throws(EventError) -> Event {
+        let signed = JSONSigning.adding(signature, by: server.string, keyID: keyID.string, to: JSONObject(try document()))
         return try Event(trusted: signed.canonicalBytes, id: id, version: version)
     }
 

@@ -35,6 +35,7 @@ extension StateKey {
     package static let encryption = StateKey(type: "m.room.encryption")
     package static let tombstone = StateKey(type: "m.room.tombstone")
     package static let serverACL = StateKey(type: "m.room.server_acl")
+    package static let policy = StateKey(type: "m.room.policy")
     package static let retention = StateKey(type: "m.room.retention")
     package static let pinnedEvents = StateKey(type: "m.room.pinned_events")
 

@@ -4,7 +4,7 @@ import MatrixCore
 
 /// A new row of `events`.
 package struct EventInsertion: Sendable {
-    package let event: Event
+    package var event: Event
     package let nid: EventNID
     package let room: RoomNID
     /// The room's state before the event.

@@ -1,5 +1,5 @@
 // Decides over an event that does not simply follow what the room ends with. Server-Server API §Checks performed on receipt of a PDU,
-// steps 4 to 6.
+// steps 4 to 7.
 
 import MatrixCore
 import Persistence
@@ -155,6 +155,8 @@ struct BranchPlacer: Sendable {
                 return .softFailed(reason: error.reason)
             }
         }
+        // 7. Is recommended by the room's policy server, otherwise it is soft failed.
+        if let reason = remote.policyRefusal { return .softFailed(reason: reason) }
         return try await isRefusedRedaction(event) ? .softFailed(reason: "the sender may not redact that event") : .accepted
     }
 

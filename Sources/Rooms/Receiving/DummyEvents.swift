@@ -29,7 +29,7 @@ extension Room {
             let sender = head.dummySender(of: environment.serverName)
         else { return }
         do {
-            let event = try await propose(EventDraft(type: Event.dummyType, content: [:], sender: sender))
+            let event = try await recommended(propose(EventDraft(type: Event.dummyType, content: [:], sender: sender)))
             _ = try await placeOnBranch(RemoteEvent(event))
             environment.logger.info(
                 "the newest events of a room were tied together", metadata: ["room": "\(id)", "events": "\(event.prevEvents.count)"])

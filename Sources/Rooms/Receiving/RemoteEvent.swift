@@ -7,7 +7,9 @@ import Synchronization
 /// An event that came from another server, with steps 1 to 3 of the checks behind it: its format is right, it is signed as it must be,
 /// and it is redacted where its content is not what was hashed.
 package struct RemoteEvent: Sendable {
-    package let event: Event
+    package internal(set) var event: Event
+    /// Why the room's policy server does not recommend it (step 7).
+    var policyRefusal: String?
     /// The room's state before the event, where somebody says what it was. The events of such states are here, as outliers at least.
     package var stateBefore: [EventID]?
     /// The room's states after those previous events that are not here: what another server says they are.
@@ -37,7 +39,8 @@ package enum Receipt: Sendable {
     case accepted
     /// It was here before.
     case known
-    /// It stays in the graph, in no timeline: the state before it allows it, the current state does not (step 6).
+    /// It stays in the graph, in no timeline: the state before it allows it; the current state (step 6) or the room's policy server
+    /// (step 7) does not.
     case softFailed(reason: String)
     /// It is refused by its auth events or by the state before it (steps 4 and 5).
     case rejected(reason: String)

@@ -8,7 +8,8 @@ extension Room {
     ///
     /// - Throws: `MissingFoundation`; `DatabaseError` when it cannot be stored.
     package func receive(_ remote: RemoteEvent) async throws -> Receipt {
-        try await withCheckedThrowingContinuation { continuation in
+        let remote = await judged(remote)
+        return try await withCheckedThrowingContinuation { continuation in
             enqueue(RoomCommand(remote: remote) { continuation.resume(with: $0) })
         }
     }
@@ -18,6 +19,8 @@ extension Room {
     /// - Returns: what became of each, or why nothing did: as the other `receive`.
     package func receive(_ remotes: [RemoteEvent]) async -> [Result<Receipt, any Error>] {
         guard !remotes.isEmpty else { return [] }
+        var remotes = remotes
+        for index in remotes.indices { remotes[index] = await judged(remotes[index]) }
         return await withCheckedContinuation { continuation in
             let receipts = ReceiptCollector(remotes.count) { continuation.resume(returning: $0) }
             for (index, remote) in remotes.enumerated() {

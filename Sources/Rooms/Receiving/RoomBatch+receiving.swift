@@ -11,8 +11,8 @@ extension RoomBatch {
     /// - Throws: `MissingMaterial` when it is to be tried again.
     mutating func receive(_ remote: RemoteEvent) throws -> Bool {
         let event = remote.event
-        guard remote.path != .past, !event.isDummy, remote.stateBefore == nil, remote.statesAfterMissing.isEmpty, followsHead(event),
-            isAuthorizedByHead(event)
+        guard remote.path != .past, !event.isDummy, remote.policyRefusal == nil, remote.stateBefore == nil,
+            remote.statesAfterMissing.isEmpty, followsHead(event), isAuthorizedByHead(event)
         else { return false }
         guard built[event.id] == nil else { return false }
         guard let standing = material.standings[event.id], let isAwaited = material.waitingRedactions[event.id] else {

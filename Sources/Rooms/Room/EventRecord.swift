@@ -5,7 +5,7 @@ import Persistence
 
 /// An event of the timeline with everything that is written beside it, in one transaction and at one position.
 struct EventRecord: JournalRecord {
-    let row: EventInsertion
+    var row: EventInsertion
     let roomID: RoomID
     /// The client's rendering.
     let clientJSON: [UInt8]

@@ -154,8 +154,11 @@ package actor Room {
     /// Performs commands up to the first received event that does not follow the others, and that one where it is the first.
     ///
     /// - Returns: those that are left.
-    private func performBatch(_ commands: ArraySlice<RoomCommand>) async -> ArraySlice<RoomCommand> {
+    private func performBatch(_ all: ArraySlice<RoomCommand>) async -> ArraySlice<RoomCommand> {
         let before = currentHead
+        // What a policy server refuses must not take others with it that were built on it.
+        let isPoliced = environment.policyServer(of: before.snapshot) != nil
+        let commands = isPoliced ? all.prefix(1) : all
         var batch = RoomBatch(head: before, environment: environment)
         var outcomes: [RoomOutcome] = []
         outcomes.reserveCapacity(commands.count)
@@ -185,10 +188,18 @@ package actor Room {
         }
         guard !outcomes.isEmpty else {
             if let first = commands.first { await receiveOnBranch(first) }
-            return commands.dropFirst()
+            return all.dropFirst()
+        }
+        if isPoliced, case .send? = commands.first?.kind {
+            do {
+                try await batch.getRecommended(in: before.snapshot)
+            } catch {
+                for command in commands { command.fail(error) }
+                return all.dropFirst()
+            }
         }
         await makeDurable(batch, Array(commands.prefix(outcomes.count)), outcomes, before: before)
-        return commands.dropFirst(outcomes.count)
+        return all.dropFirst(outcomes.count)
     }
 
     private func makeDurable(_ batch: RoomBatch, _ commands: [RoomCommand], _ outcomes: [RoomOutcome], before: RoomHead) async {

@@ -18,12 +18,15 @@ package struct RoomEnvironment: Sendable {
     package let logger: Logger
     /// Of more forward extremities than this, a room's are tied together.
     package let dummyEventsThreshold: Int
+    /// nil: rooms with a policy server are read only.
+    let policySignatures: (any PolicySignatures)?
     private let executors: [any TaskExecutor]
 
     /// - Parameter executors: where rooms work, each on one of them; none: on Swift's shared threads.
     package init(
         database: any Database, journal: Journal, sequences: Sequences, serverName: ServerName, signingKey: SigningKey,
-        logger: Logger, eventCacheByteLimit: Int = 8 << 20, dummyEventsThreshold: Int = 10, executors: [any TaskExecutor] = []
+        logger: Logger, eventCacheByteLimit: Int = 8 << 20, dummyEventsThreshold: Int = 10,
+        policySignatures: (any PolicySignatures)? = nil, executors: [any TaskExecutor] = []
     ) {
         self.database = database
         self.journal = journal
@@ -32,6 +35,7 @@ package struct RoomEnvironment: Sendable {
         self.signingKey = signingKey
         self.logger = logger
         self.dummyEventsThreshold = dummyEventsThreshold
+        self.policySignatures = policySignatures
         self.executors = executors
         stateKeys = StateKeyTable(database: database, sequences: sequences)
         events = EventCache(byteLimit: eventCacheByteLimit)

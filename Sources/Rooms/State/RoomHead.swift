@@ -120,6 +120,8 @@ extension RoomSnapshot {
             guestAccess = GuestAccess(content: event.content())
         case "m.room.server_acl" where stateKey == "":
             serverACL = ServerACL(content: event.content())
+        case "m.room.policy" where stateKey == "":
+            policyServer = PolicyServer(content: event.content())
         default: break
         }
     }
@@ -132,6 +134,7 @@ extension RoomSnapshot {
         case .historyVisibility: historyVisibility = .shared
         case .guestAccess: guestAccess = .forbidden
         case .serverACL: serverACL = nil
+        case .policy: policyServer = nil
         default:
             if key.type == "m.room.third_party_invite" { thirdPartyInvites[key.stateKey] = nil }
         }
@@ -140,7 +143,7 @@ extension RoomSnapshot {
     /// The event types that `interpret` looks at.
     static let interpretedTypes: Set<ByteString> = [
         "m.room.third_party_invite", "m.room.power_levels", "m.room.join_rules", "m.room.history_visibility", "m.room.guest_access",
-        "m.room.server_acl",
+        "m.room.server_acl", "m.room.policy",
     ]
 }
 

@@ -30,6 +30,8 @@ package struct RoomSnapshot: Sendable {
     package internal(set) var guestAccess: GuestAccess = .forbidden
     /// Which servers the room lets take part; nil: all.
     package internal(set) var serverACL: ServerACL?
+    /// Whom the room has chosen to recommend its events; whether it uses that server, `RoomEnvironment.policyServer` says.
+    package internal(set) var policyServer: PolicyServer?
     /// Third-party invites by token; nearly always empty.
     package internal(set) var thirdPartyInvites: [ByteString: Event] = [:]
 
