@@ -90,8 +90,7 @@ struct SyncChainTests {
         }
     }
 
-    @Test(
-        "a restart between two syncs changes nothing that the client sees", arguments: [1, 2, 3] as [UInt64], ["", "lazy"])
+    @Test("a restart between two syncs changes nothing that the client sees", arguments: [1, 2, 3] as [UInt64], ["", "lazy"])
     func restarts(seed: UInt64, kind: String) async throws {
         let members = kind == "lazy" ? #","state":{"lazy_load_members":true}"# : ""
         let filter = #"{"room":{"timeline":{"limit":4}\#(members)}}"#
@@ -101,16 +100,18 @@ struct SyncChainTests {
             nonisolated(unsafe) var before: String?
             for round in 0..<10 {
                 try await SyncFixture.run(on: database) { server in
-                    // What the server before this one said of the same moment. Which members it had sent, a server forgets.
+                    // What the server before this one said of the same moment, to a device that neither had seen: which members a device
+                    // has got, a server forgets.
                     if let before, let since {
-                        let after = try await server.sync(bob, since: since, device: "OTHER", filter: filter)
-                        #expect(SyncChainTests.withoutAges(after) == before, "seed \(seed), round \(round)")
+                        let after = try await server.sync(bob, since: since, device: "OTHER\(round - 1)", filter: filter)
+                        #expect(SyncChainTests.whatItSays(after) == before, "seed \(seed), round \(round)")
                     }
                     try await operations.makeRooms(2, in: server.rooms)
                     since = try await server.sync(bob, since: since, filter: filter).next
                     try await operations.perform(0..<12, in: server.rooms)
                     if let since {
-                        before = SyncChainTests.withoutAges(try await server.sync(bob, since: since, device: "OTHER", filter: filter))
+                        before = SyncChainTests.whatItSays(
+                            try await server.sync(bob, since: since, device: "OTHER\(round)", filter: filter))
                     }
                     await server.rooms.journal.stop()
                 }
@@ -118,8 +119,10 @@ struct SyncChainTests {
         }
     }
 
-    /// The bytes of a response, but for the time that has passed.
-    private static func withoutAges(_ response: SyncResponse) -> String {
+    /// A response without the time that has passed, and without where it ends: what happened elsewhere since, a server does not remember
+    /// to be nothing to this user.
+    private static func whatItSays(_ response: SyncResponse) -> String {
         String(decoding: response.json.bytes, as: UTF8.self).replacing(#/"age":\d+/#, with: "\"age\":0")
+            .replacing(#/"next_batch":"[^"]*"/#, with: "")
     }
 }
