@@ -17,6 +17,8 @@ package struct FederatedRooms: Sendable {
     package let handshakes: MembershipHandshakes
     package let invites: Invites
     package let past: Backfill
+    /// Fetches the members of rooms that came in without them.
+    package let completion: RoomCompletionService
 
     package init(
         _ federation: FederationServices, rooms: RoomRegistry, events: EventReader, blocksNonAdminInvites: Bool, logger: Logger
@@ -25,7 +27,9 @@ package struct FederatedRooms: Sendable {
         served = ServedRooms(rooms: rooms, events: events)
         verifier = EventVerifier(keyRing: federation.keyRing)
         intake = EventIntake(client: client, verifier: verifier, database: database, logger: logger)
-        membership = RemoteMembership(client: client, verifier: verifier, intake: intake, rooms: rooms, logger: logger)
+        completion = RoomCompletionService(client: client, intake: intake, rooms: rooms, logger: logger)
+        membership = RemoteMembership(
+            client: client, verifier: verifier, intake: intake, rooms: rooms, completion: completion, logger: logger)
         handshakes = MembershipHandshakes(served: served, verifier: verifier, intake: intake)
         invites = Invites(
             client: client, verifier: verifier, intake: intake, rooms: rooms, events: events,

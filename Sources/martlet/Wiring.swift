@@ -55,6 +55,7 @@ struct Wiring {
         homeserver = try Homeserver(
             configuration: configuration, groundwork: groundwork, publishedKeys: publishedKeys, federation: federation,
             federatedRooms: federatedRooms, logger: logger)
+        try await environment.partialRooms.restore(from: database)
         try await homeserver.presence.restore()
         try await homeserver.rateLimitOverrides.restore()
         try await homeserver.usage.restore()
@@ -81,6 +82,7 @@ struct Wiring {
             homeserver.delayedStateCancellation,
             homeserver.slidingConnections,
             homeserver.federationSender,
+            homeserver.federatedRooms.completion,
             homeserver.retention,
             homeserver.sync,
         ] + (homeserver.configuration.enableSearch ? [homeserver.searchReader] : []) + (homeserver.mailer.map { [$0] } ?? [])

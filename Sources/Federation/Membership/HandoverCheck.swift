@@ -23,7 +23,8 @@ struct HandoverCheck: Sendable {
         }
     }
 
-    func check(_ answer: JoinAnswer, join: Event) async throws -> RoomHandover {
+    /// - Parameter source: the server that answers.
+    func check(_ answer: JoinAnswer, join: Event, from source: ServerName) async throws -> RoomHandover {
         let stateIDs = Set(try ids(answer.state))
         var events = try await verifier.verified(answer.state + answer.authChain, version: version, in: room)
         events = AuthOrder.sorted(events)
@@ -34,13 +35,21 @@ struct HandoverCheck: Sendable {
         let allowed = self.allowed(events, create: create)
         var state: [StateKey: Event] = [:]
         for event in allowed where stateIDs.contains(event.id) { if let key = event.key { state[key] = event } }
+        if answer.serversInRoom != nil {
+            // Of the members that were left out, those by whom the join is authorized are known all the same.
+            for event in allowed where join.authEvents.contains(event.id) && event.type == StateKey.memberType {
+                if let key = event.key, state[key] == nil { state[key] = event }
+            }
+        }
         let held = Set(state.values.map(\.id))
         do {
             try authorize(join, against: AuthEventState(events: state.values, version: version), version: version)
         } catch {
             throw Failure.joinRefused(error)
         }
-        return RoomHandover(join: join, state: Array(state.values), authChain: allowed.filter { !held.contains($0.id) })
+        return RoomHandover(
+            join: join, state: Array(state.values), authChain: allowed.filter { !held.contains($0.id) },
+            omission: answer.serversInRoom.map { RoomHandover.Omission(servers: $0, source: source) })
     }
 
     private func ids(_ list: [JSON]) throws -> [EventID] {

@@ -20,6 +20,8 @@ package struct JoinAnswer: Sendable {
     package let authChain: [JSON]
     /// The join as it was let in: with another signature where a server has authorised it.
     package let event: JSON?
+    /// The servers that were in the room before the join, where members were left out of the state; nil: none were.
+    package let serversInRoom: [ServerName]?
 }
 
 extension FederationClient {
@@ -45,17 +47,23 @@ extension FederationClient {
         return MembershipTemplate(version: version, event: JSONObject(event))
     }
 
-    func sendJoin(_ event: Event, to server: ServerName) async throws(FederationFailure) -> JoinAnswer {
+    /// - Parameter omitsMembers: most members may be left out of the answer; whether they are, the other server decides.
+    func sendJoin(_ event: Event, to server: ServerName, omitsMembers: Bool) async throws(FederationFailure) -> JoinAnswer {
         var request = FederationRequest.federation(
-            "PUT", to: server, version: "v2", path: ["send_join", event.roomID.string, event.id.string], query: [("omit_members", "false")],
-            content: event.json)
+            "PUT", to: server, version: "v2", path: ["send_join", event.roomID.string, event.id.string],
+            query: [("omit_members", omitsMembers ? "true" : "false")], content: event.json)
         request.bodyLimit = Self.joinBodyLimit
         request.timeout = Self.joinTimeout
         let answer = try await inEitherForm(request)
         guard let state = answer["state"], state.isArray, let chain = answer["auth_chain"], chain.isArray else {
             throw .malformed("its answer to a join has no state")
         }
-        return JoinAnswer(state: Array(state.elements), authChain: Array(chain.elements), event: answer["event"])
+        var servers: [ServerName]?
+        if omitsMembers, answer["members_omitted"]?.bool == true {
+            guard let list = answer["servers_in_room"], list.isArray else { throw .malformed("it does not say who is in the room") }
+            servers = list.elements.compactMap { $0.string.flatMap { ServerName(valid: $0) } }
+        }
+        return JoinAnswer(state: Array(state.elements), authChain: Array(chain.elements), event: answer["event"], serversInRoom: servers)
     }
 
     func sendLeave(_ event: Event, to server: ServerName) async throws(FederationFailure) {

@@ -12,6 +12,7 @@ package struct RemoteMembership: Sendable {
     let verifier: EventVerifier
     let intake: EventIntake
     let rooms: RoomRegistry
+    let completion: RoomCompletionService
     let logger: Logger
     /// One handover of a room at a time.
     private let queues = KeyedQueue<RoomID>()
@@ -19,11 +20,15 @@ package struct RemoteMembership: Sendable {
     /// How many servers are tried.
     private static let serverLimit = 20
 
-    package init(client: FederationClient, verifier: EventVerifier, intake: EventIntake, rooms: RoomRegistry, logger: Logger) {
+    package init(
+        client: FederationClient, verifier: EventVerifier, intake: EventIntake, rooms: RoomRegistry, completion: RoomCompletionService,
+        logger: Logger
+    ) {
         self.client = client
         self.verifier = verifier
         self.intake = intake
         self.rooms = rooms
+        self.completion = completion
         self.logger = logger
     }
 
@@ -39,19 +44,27 @@ package struct RemoteMembership: Sendable {
     /// - Throws: `MatrixError` of the last server that was asked.
     package func join(_ room: RoomID, by user: UserID, content: JSONObject, via servers: [ServerName]) async throws {
         try await queues.run(room) {
+            let known = try await rooms.room(room)
             // Also of a room that is here, where none of our users may let others in.
-            let here = try await rooms.room(room).flatMap { $0.current.isJoined(by: environment.serverName) ? $0 : nil }
+            let here = known.flatMap { $0.current.isJoined(by: environment.serverName) ? $0 : nil }
+            // Of a room that was here before most members are known: it comes in whole.
+            let omitsMembers = here?.current.isPartial == true
             try await ask(servers) { server in
                 let template = try await client.template(.join, of: user, in: room, at: server)
                 let event = try self.event(from: template, .join, content: content)
-                let answer = try await client.sendJoin(event, to: server)
+                let answer = try await client.sendJoin(event, to: server, omitsMembers: omitsMembers)
                 let join = try await authorisedJoin(event, answer)
                 if let here { return try await take(join, in: here, from: server) }
                 let check = HandoverCheck(verifier: verifier, version: template.version, room: room)
-                let handover = try await check.check(answer, join: join)
+                let handover = try await check.check(answer, join: join, from: server)
                 logger.info(
-                    "joined a room", metadata: ["room": "\(room)", "server": "\(server)", "state": "\(handover.state.count) events"])
-                try await rooms.takeOver(handover)
+                    "joined a room",
+                    metadata: [
+                        "room": "\(room)", "server": "\(server)", "state": "\(handover.state.count) events",
+                        "members": handover.omission == nil ? "all" : "later",
+                    ])
+                let taken = try await rooms.takeOver(handover)
+                if handover.omission != nil { completion.begin(taken) }
             }
         }
     }

@@ -10,8 +10,8 @@ import Rooms
 ///
 /// Of each room one event at a time is looked after: two servers that tell of the same gap do not have it filled twice.
 package struct EventIntake: Sendable {
-    private let client: FederationClient
-    private let verifier: EventVerifier
+    let client: FederationClient
+    let verifier: EventVerifier
     private let database: any Database
     private let logger: Logger
     private let queues = KeyedQueue<RoomID>()
@@ -19,7 +19,7 @@ package struct EventIntake: Sendable {
     /// How many events are fetched to close a gap. What is beyond is left to those who page back.
     private static let gapLimit = 20
     /// From so many missing events of a state on, the state is fetched as a whole.
-    private static let singleFetchLimit = 60
+    static let singleFetchLimit = 60
     /// How many single events are fetched at once.
     private static let width = 6
 
@@ -52,7 +52,12 @@ package struct EventIntake: Sendable {
             // The newest first: each gets the place before those that are there.
             let new = events.filter { known[$0.id]?.isInGraph != true }.sorted { $0.isBefore($1) }
             guard let oldest = new.first else { return }
-            var states = try await statesOfPast(new, oldest: oldest, in: room, from: server)
+            var states: [EventID: [EventID]] = [:]
+            if room.current.isPartial {
+                try await fetchAuthEvents(of: new, in: room, from: server)
+            } else {
+                states = try await statesOfPast(new, oldest: oldest, in: room, from: server)
+            }
             for event in new.reversed() {
                 var remote = RemoteEvent(event, path: .past)
                 remote.stateBefore = states.removeValue(forKey: event.id)
@@ -132,9 +137,10 @@ package struct EventIntake: Sendable {
             let chain = try await client.authChain(of: event.id, in: room.id, from: server)
             try await room.storeOutliers(verifier.verified(chain, version: room.version, in: room.id))
         }
-        if remote.stateBefore == nil {
+        // Of a room with partial state it is enough to know what it was at the join. When it is whole, all is placed again.
+        if remote.stateBefore == nil, !room.current.isPartial {
             for id in event.prevEvents where known[id]?.isInGraph != true {
-                remote.statesAfterMissing[id] = try await fetchState(after: id, in: room, from: server)
+                remote.statesAfterMissing[id] = try await state(after: id, in: room, from: server)
             }
         }
         let receipt = try await room.receive(remote)
@@ -166,27 +172,15 @@ package struct EventIntake: Sendable {
 
     // MARK: States
 
-    /// Learns from a server what the room's state after an event was that is not here, and makes sure that its events are.
-    private func fetchState(after event: EventID, in room: Room, from server: ServerName) async throws -> [EventID] {
-        let ids = try await client.stateIDs(of: room.id, at: event, from: server)
-        // What the event itself sets, it says.
-        let wanted = Set(ids.state + ids.authChain + [event])
-        let missing = wanted.subtracting(try await standings(Array(wanted)).keys)
-        if missing.count > Self.singleFetchLimit {
-            let list = try await client.state(of: room.id, at: event, from: server)
-            try await room.storeOutliers(verifier.verified(list, version: room.version, in: room.id))
-        } else if !missing.isEmpty {
-            try await room.storeOutliers(fetch(missing, in: room, from: server))
-        }
-        // What the server names and does not give, or what is refused, is not part of the state.
-        let here = try await standings(ids.state + [event])
-        let state = ids.state.filter { id in here[id].map { !$0.isRejected && $0.room == room.nid } ?? false }
-        guard let own = here[event], !own.isRejected, own.room == room.nid else { return state }
-        return try await stateByKey(state + [event], in: room).map(\.value)
+    /// Makes sure that what events of the past are authorized by is here: in a room with partial state that is mostly not so.
+    private func fetchAuthEvents(of events: [Event], in room: Room, from server: ServerName) async throws {
+        let cited = Set(events.flatMap(\.authEvents)).subtracting(events.map(\.id))
+        let missing = cited.subtracting(try await standings(Array(cited)).keys)
+        if !missing.isEmpty { try await room.storeOutliers(fetch(missing, in: room, from: server)) }
     }
 
     /// A state by its entries: of two events for one entry the later one of the list counts.
-    private func stateByKey(_ ids: [EventID], in room: Room) async throws -> [StateKey: EventID] {
+    func stateByKey(_ ids: [EventID], in room: Room) async throws -> [StateKey: EventID] {
         let rows = try await database.read { try EventStore.stateKeys(of: ids, in: room.nid, on: $0) }
         let keys = Dictionary(rows.map { ($0.id, $0.key) }) { first, _ in first }
         var state: [StateKey: EventID] = [:]
@@ -194,7 +188,7 @@ package struct EventIntake: Sendable {
         return state
     }
 
-    private func fetch(_ ids: Set<EventID>, in room: Room, from server: ServerName) async throws -> [Event] {
+    func fetch(_ ids: Set<EventID>, in room: Room, from server: ServerName) async throws -> [Event] {
         let client = client
         let list = await withTaskGroup(of: [JSON].self) { group in
             var found: [JSON] = []
@@ -223,7 +217,7 @@ package struct EventIntake: Sendable {
     ) async throws -> [EventID: [EventID]] {
         var state: [StateKey: EventID] = [:]
         for id in oldest.prevEvents {
-            state.merge(try await stateByKey(try await fetchState(after: id, in: room, from: server), in: room)) { $1 }
+            state.merge(try await stateByKey(try await self.state(after: id, in: room, from: server), in: room)) { $1 }
         }
         try await room.storeOutliers(events.filter(\.isState))
         var states: [EventID: [EventID]] = [:]
@@ -234,7 +228,7 @@ package struct EventIntake: Sendable {
         return states
     }
 
-    private func standings(_ ids: [EventID]) async throws -> [EventID: EventStanding] {
+    func standings(_ ids: [EventID]) async throws -> [EventID: EventStanding] {
         guard !ids.isEmpty else { return [:] }
         return try await database.read { try EventStore.standings(Set(ids), on: $0) }
     }

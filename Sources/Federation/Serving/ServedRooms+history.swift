@@ -38,7 +38,7 @@ extension ServedRooms {
         }
         guard let found else { throw MatrixError.notFound("Could not find event \(id)") }
         let room = try await joined(found.room, by: origin)
-        guard let event = try await shown([found.row], in: room).first else { throw MatrixError.internalError }
+        guard let event = try await shown([found.row], in: room).first else { throw MatrixError.notFound("Could not find event \(id)") }
         return event
     }
 
@@ -85,8 +85,10 @@ extension ServedRooms {
         return (found.id, found.timestamp)
     }
 
-    /// The events as the asking server may see them.
+    /// The events as the asking server may see them. Who is in a room whose members are not all known yet cannot be said for certain: then
+    /// they are those of this server's users, as with Synapse.
     private func shown(_ rows: [PDURow], in room: ServedRoom) async throws -> [[UInt8]] {
+        let rows = room.snapshot.isPartial ? rows.filter { rooms.environment.isLocal($0.sender) } : rows
         let sight = ServerSight(server: room.origin, room: room.snapshot, erased: try await events.erasedUsers.all())
         return try await database.read { try sight.shown(rows, on: $0) }
     }

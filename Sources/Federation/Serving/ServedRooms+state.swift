@@ -82,6 +82,10 @@ extension ServedRooms {
 
     /// The numbers of the events that are the state before an event.
     func stateNumbers(before id: EventID, in room: ServedRoom) async throws -> [EventNID] {
+        guard !room.snapshot.isPartial else {
+            throw MatrixError(
+                status: 403, errcode: "M_UNABLE_DUE_TO_PARTIAL_STATE", message: "This server does not know all of the room's state yet")
+        }
         let row = try await event(id, in: room)
         guard !row.isOutlier else { throw MatrixError.notFound("State not known at event \(id)") }
         guard row.snapshot != .empty else { return [] }

@@ -13,6 +13,8 @@ package struct DeviceListMoves: Sendable {
     package private(set) var roomsJoined: Set<RoomID> = []
     /// Rooms that the viewer left and has not come back to.
     package private(set) var roomsLeft: Set<RoomID> = []
+    /// Rooms of which not all members had been known: to the client they are all new.
+    package private(set) var roomsCompleted: Set<RoomID> = []
     /// Others who came into a room, by room.
     package private(set) var arrivals: [RoomID: Set<UserID>] = [:]
     /// Others who left a room, by room.
@@ -23,7 +25,7 @@ package struct DeviceListMoves: Sendable {
     }
 
     package var isEmpty: Bool {
-        roomsJoined.isEmpty && roomsLeft.isEmpty && arrivals.isEmpty && departures.isEmpty
+        roomsJoined.isEmpty && roomsLeft.isEmpty && roomsCompleted.isEmpty && arrivals.isEmpty && departures.isEmpty
     }
 
     package mutating func apply(_ change: MembershipTransition) {
@@ -33,6 +35,8 @@ package struct DeviceListMoves: Sendable {
             applyOther(change)
         }
     }
+
+    package mutating func complete(_ room: RoomID) { roomsCompleted.insert(room) }
 
     private mutating func applyOwn(_ change: MembershipTransition) {
         switch (change.before == .join, change.after == .join) {

@@ -34,14 +34,16 @@ package final class DeviceListService: Sendable {
             if recent.isEmpty { return ([], []) }
             return try await answer(for: viewer, devices: devices(in: recent, seenBy: viewer), moves: moves(in: recent, for: viewer))
         }
-        let (devices, changes) = try await database.read { connection in
+        let (devices, changes, completed) = try await database.read { connection in
             (
                 try DeviceListStore.entries(seenBy: viewer, after: after, upTo: upTo, on: connection),
-                try DeviceListStore.membershipTransitions(around: viewer, after: after, upTo: upTo, on: connection)
+                try DeviceListStore.membershipTransitions(around: viewer, after: after, upTo: upTo, on: connection),
+                try PartialRoomStore.completed(after: after, upTo: upTo, on: connection)
             )
         }
         var moves = DeviceListMoves(viewer: viewer)
         for change in changes { moves.apply(change) }
+        for room in completed { moves.complete(room.id) }
         return try await answer(for: viewer, devices: Set(devices), moves: moves)
     }
 
@@ -69,7 +71,13 @@ package final class DeviceListService: Sendable {
 
     private func moves(in entries: [DeviceListWindow.Entry], for viewer: UserID) -> DeviceListMoves {
         var moves = DeviceListMoves(viewer: viewer)
-        for case .membership(let change) in entries { moves.apply(change) }
+        for entry in entries {
+            switch entry {
+            case .membership(let change): moves.apply(change)
+            case .completion(let room): moves.complete(room)
+            case .devices: continue
+            }
+        }
         return moves
     }
 
@@ -82,6 +90,9 @@ package final class DeviceListService: Sendable {
         var gone: Set<UserID> = []
         for room in moves.roomsJoined { changed.formUnion(try await members(of: room)) }
         for room in moves.roomsLeft { gone.formUnion(try await members(of: room)) }
+        for room in moves.roomsCompleted.subtracting(moves.roomsJoined) {
+            if try await isJoined(viewer, to: room) { changed.formUnion(try await members(of: room)) }
+        }
         for (room, users) in moves.arrivals {
             if try await isJoined(viewer, to: room) { changed.formUnion(users) }
         }

@@ -10,6 +10,7 @@ package struct DeviceListWindow: Sendable {
     package enum Entry: Sendable {
         case devices(DeviceListEntry)
         case membership(MembershipTransition)
+        case completion(RoomID)
     }
 
     private var entries: Deque<(position: StreamPosition, entry: Entry)> = []
@@ -34,6 +35,8 @@ package struct DeviceListWindow: Sendable {
                 entries.append((change.position, .devices(DeviceListEntry(user: user, viewer: viewer))))
             case .event(let event):
                 if let change = MembershipTransition(event) { entries.append((event.position, .membership(change))) }
+            case .completion(let room, _):
+                entries.append((change.position, .completion(room)))
             default:
                 break
             }

@@ -12,6 +12,8 @@ struct DirectoryChanges: Sendable {
     private(set) var members: [RoomNID: Members] = [:]
     /// The newest names and pictures of users of other servers, by their member events.
     private(set) var profiles: [UserID: TimelineEvent] = [:]
+    /// The rooms whose members had not all been known, and are now.
+    private(set) var completed: Set<RoomNID> = []
 
     struct Members: Sendable {
         let room: RoomID
@@ -44,6 +46,12 @@ struct DirectoryChanges: Sendable {
         } else if stateKey.isEmpty, Self.telling.contains(event.type) {
             appearances[event.roomNID] = event.roomID
         }
+    }
+
+    mutating func noteCompletion(of room: RoomID, _ nid: RoomNID) {
+        completed.insert(nid)
+        members[nid] = members[nid] ?? Members(room: room)
+        appearances[nid] = room
     }
 
     private mutating func noteMember(_ user: UserID, _ event: TimelineEvent) {

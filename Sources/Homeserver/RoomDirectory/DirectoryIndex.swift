@@ -42,17 +42,31 @@ package struct DirectoryIndex: CommitHandler {
         }
     }
 
-    package func concerns(_ change: Change) -> Bool { change.event.map(DirectoryChanges.mayHold) ?? false }
+    package func concerns(_ change: Change) -> Bool {
+        switch change.kind {
+        case .event(let event): DirectoryChanges.mayHold(event)
+        case .completion: true
+        default: false
+        }
+    }
 
     package func take(_ commits: [Commit]) async throws -> CommitOutcome {
         var changes = DirectoryChanges(serverName: serverName)
-        for event in commits.events { changes.note(event) }
+        for change in commits.lazy.flatMap(\.changes) {
+            switch change.kind {
+            case .event(let event): changes.note(event)
+            case .completion(let room, let nid): changes.noteCompletion(of: room, nid)
+            default: continue
+            }
+        }
         guard !changes.isEmpty else { return .nothing }
 
         var snapshots: [RoomNID: RoomSnapshot] = [:]
         for (nid, id) in changes.rooms { snapshots[nid] = try await rooms.room(id)?.current }
         // Of a room that this server has just come into, no event told what it is and who was there.
-        let new = changes.members.compactMap { nid, members in snapshots[nid].flatMap { isNew($0, by: members) ? $0 : nil } }
+        let new = changes.members.compactMap { nid, members in
+            snapshots[nid].flatMap { changes.completed.contains(nid) || isNew($0, by: members) ? $0 : nil }
+        }
         let shown = Set(changes.appearances.keys).union(new.map(\.nid)).compactMap { snapshots[$0] }
         let rows = try await appearances.appearances(of: shown).map { RoomSummaryRow($0) }
         var profiles = changes.profiles
@@ -65,7 +79,11 @@ package struct DirectoryIndex: CommitHandler {
             for (nid, members) in taken.members {
                 let room = found[nid]
                 if let room { try RoomSummaryStore.setJoinedMembers(Int64(room.joinedCount), of: nid, on: connection) }
-                try Self.write(members, of: nid, room, on: connection)
+                if taken.completed.contains(nid) {
+                    try SharedRoomStore.takeMembers(of: nid, on: connection)
+                } else {
+                    try Self.write(members, of: nid, room, on: connection)
+                }
             }
             for entry in entries { try entry.write(on: connection) }
         }

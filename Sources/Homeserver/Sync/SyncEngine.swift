@@ -86,7 +86,10 @@ package final class SyncEngine: Sendable {
         presence = sources.presence
         self.retention = retention
         self.logger = logger
-        state = Mutex(SyncState(at: groundwork.journal.position, byteLimit: byteLimit, excludedRooms: excludedRooms))
+        state = Mutex(
+            SyncState(
+                at: groundwork.journal.position, byteLimit: byteLimit, excludedRooms: excludedRooms,
+                partialRooms: groundwork.rooms.environment.partialRooms))
         filters = SyncFilterCache(maximumLimit: timelineLimit)
     }
 

@@ -18,7 +18,8 @@ enum RoomStateRoutes {
     // MARK: State
 
     private static func state(_ context: APIContext) async throws -> APIResponse {
-        let events = try await context.homeserver.history.state(of: try await context.roomView)
+        let history = context.homeserver.history
+        let events = try await history.state(of: history.complete(try await context.roomView))
         let now = Timestamp.now
         return .json(capacity: events.count * 700) { writer in
             writer.array { writer in
@@ -30,10 +31,12 @@ enum RoomStateRoutes {
     private static func stateEvent(_ context: APIContext) async throws -> APIResponse {
         let type = ByteString(try context.parameter("eventType"))
         let stateKey = ByteString((try? context.parameter("stateKey")) ?? "")
-        let view = try await context.roomView
-        guard let event = try await context.homeserver.history.state(StateKey(type: type, stateKey: stateKey), of: view) else {
-            throw MatrixError.notFound("Event not found.")
-        }
+        let history = context.homeserver.history
+        let key = StateKey(type: type, stateKey: stateKey)
+        var view = try await context.roomView
+        // Somebody may be a member of whom nothing is known yet.
+        if type == StateKey.memberType, view.snapshot.entry(key) == nil { view = try await history.complete(view) }
+        guard let event = try await history.state(key, of: view) else { throw MatrixError.notFound("Event not found.") }
         switch context.query("format") ?? "content" {
         case "event":
             return .json { event.write(to: &$0, includeRoomID: true, for: nil, now: .now) }
@@ -50,7 +53,7 @@ enum RoomStateRoutes {
     private static func members(_ context: APIContext) async throws -> APIResponse {
         let wanted = try membership("membership", context), unwanted = try membership("not_membership", context)
         let at = try context.positionQuery("at")
-        let view = try await context.roomView
+        let view = try await context.homeserver.history.complete(try await context.roomView)
         let events = try await context.homeserver.history.members(of: view, at: at) { membership in
             // As the specification has it, the two parameters add up.
             switch (wanted, unwanted) {
@@ -77,7 +80,8 @@ enum RoomStateRoutes {
         guard case .member = view.standing else {
             throw MatrixError.forbidden("User \(view.viewer) not in room \(view.snapshot.roomID)")
         }
-        let events = try await context.homeserver.history.members(of: view, at: nil) { $0 == .join }
+        let history = context.homeserver.history
+        let events = try await history.members(of: history.complete(view), at: nil) { $0 == .join }
         return try .object(capacity: events.count * 120) { writer in
             try writer.member(
                 "joined",

@@ -28,5 +28,6 @@ package enum Migrations {
         .loginTokens,
         .singleSignOn,
         .retention,
+        .partialRooms,
     ]
 }

@@ -94,6 +94,15 @@ package enum EventStore {
             ])
     }
 
+    /// Sets what is known anew of an event's place in the graph; its place in the stream stays.
+    package static func place(
+        _ nid: EventNID, before: SnapshotID, after: SnapshotID?, replaces: EventNID?, flags: EventFlags, on connection: any SQLConnection
+    ) throws {
+        try connection.enqueue(
+            "UPDATE events SET snapshot_nid = $2, after_nid = $3, replaces_nid = $4, flags = $5 WHERE event_nid = $1",
+            [.int(nid.value), .int(before.value), .optional(after?.value), .optional(replaces?.value), .int(flags.rawValue)])
+    }
+
     /// Puts the redacted form in the place of an event, which is gone for good then. The first redaction counts.
     package static func redact(
         _ nid: EventNID, by redaction: EventNID, json: [UInt8], on connection: any SQLConnection
@@ -222,6 +231,13 @@ package enum EventStore {
                 StateKey(type: ByteString(row.text(2)), stateKey: ByteString(row.text(3)))
             )
         }
+    }
+
+    /// The numbers of the events that have a place in a room's graph, in the order in which they came.
+    package static func graph(of room: RoomNID, on connection: any SQLConnection) throws -> [EventNID] {
+        try connection.rows(
+            "SELECT event_nid FROM events WHERE room_nid = $1 AND flags & 4 = 0 ORDER BY event_nid", [.int(room.value)]
+        ) { EventNID($0.int(0)) }
     }
 
     package static func ids(of nids: [EventNID], on connection: any SQLConnection) throws -> [EventNID: EventID] {

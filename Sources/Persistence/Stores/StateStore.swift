@@ -12,6 +12,15 @@ package struct CurrentStateRow: Sendable {
     package let position: StreamPosition
 }
 
+/// A state event as it would stand in a room's state.
+package struct StateHolderRow: Sendable {
+    package let stateKey: StateKey
+    package let event: EventNID
+    package let id: EventID
+    package let membership: Membership?
+    package let position: StreamPosition
+}
+
 /// One piece of a stored state: `delta` over the state `parent`.
 package struct StateLayerRow: Sendable {
     package let snapshot: SnapshotID
@@ -148,6 +157,24 @@ package enum StateStore {
                 membership: row.optionalText(5).flatMap(Membership.init(rawValue:)),
                 position: row.optionalInt(6).map { StreamPosition($0) } ?? .start)
         }
+    }
+
+    /// What these events are as holders of a room's state. Those of other rooms, rejected ones, and those that are no state are left out.
+    package static func holders(of ids: [EventID], in room: RoomNID, on connection: any SQLConnection) throws -> [StateHolderRow] {
+        guard !ids.isEmpty else { return [] }
+        return try connection.rows(
+            """
+            SELECT event_nid, event_id, type, state_key, membership, position, flags FROM events
+            WHERE {event_id IN $1} AND room_nid = $2 AND state_key IS NOT NULL
+            """, [.texts(ids.map(\.string)), .int(room.value)]
+        ) { row in
+            EventFlags(rawValue: row.int(6)).contains(.rejected)
+                ? nil
+                : StateHolderRow(
+                    stateKey: StateKey(type: ByteString(row.text(2)), stateKey: ByteString(row.text(3))), event: EventNID(row.int(0)),
+                    id: EventID(trusted: row.text(1)), membership: row.optionalText(4).flatMap(Membership.init(rawValue:)),
+                    position: row.optionalInt(5).map { StreamPosition($0) } ?? .start)
+        }.compactMap { $0 }
     }
 
     /// Makes `event` the holder of `key`, and notes when; nil takes the key away.

@@ -27,6 +27,8 @@ package struct Change: Sendable {
         case threadSubscription(user: UserID)
         /// Whether `user` is there, or what is said of it, changed.
         case presence(user: UserID)
+        /// A room that this server came into without its members has them all.
+        case completion(room: RoomID, nid: RoomNID)
     }
 
     package init(position: StreamPosition, kind: Kind) {

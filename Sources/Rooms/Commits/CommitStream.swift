@@ -5,8 +5,8 @@ import MatrixCore
 import Persistence
 
 /// Commits from a position on, in order, without a gap, for ever. Each reader goes at its own pace: the newest commits come from
-/// memory, and for a reader that has fallen behind the window, events (and only events: the other changes are told by their
-/// own tables) come from the database. A slow reader costs no memory.
+/// memory, and for a reader that has fallen behind the window, events and completions of rooms (and only these: the other changes are
+/// told by their own tables) come from the database. A slow reader costs no memory.
 package struct CommitStream: AsyncSequence, Sendable {
     package typealias Element = Commit
     package typealias Failure = Never
@@ -63,13 +63,19 @@ package struct CommitStream: AsyncSequence, Sendable {
         private func older(upTo: StreamPosition) async -> Commit? {
             let (after, limit) = (position, CommitStream.pageSize)
             do {
-                let rows = try await stream.database.read { connection in
-                    try EventStore.stream(after: after, upTo: upTo, limit: limit, on: connection)
-                }
-                let changes = rows.compactMap { row in
-                    TimelineEvent(row).map { Change(position: $0.position, kind: .event($0)) }
+                let (rows, completed) = try await stream.database.read { connection in
+                    let rows = try EventStore.stream(after: after, upTo: upTo, limit: limit, on: connection)
+                    return (rows, try PartialRoomStore.completed(after: after, upTo: upTo, on: connection))
                 }
                 let end = rows.count < limit ? upTo : rows.last?.position ?? upTo
+                var changes = rows.compactMap { row in
+                    TimelineEvent(row).map { Change(position: $0.position, kind: .event($0)) }
+                }
+                for room in completed {
+                    guard let position = room.wholeAt, position <= end else { continue }
+                    changes.append(Change(position: position, kind: .completion(room: room.id, nid: room.room)))
+                }
+                if !completed.isEmpty { changes.sort { $0.position < $1.position } }
                 return Commit(changes: changes, positions: after.next...end)
             } catch {
                 stream.logger.warning("reading older commits failed, will try again", metadata: ["error": "\(error)"])

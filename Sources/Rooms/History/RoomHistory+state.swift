@@ -39,7 +39,15 @@ extension RoomHistory {
     /// The member events of those who sent a page of events, as they were at its first event. For clients that load members lazily.
     package func senders(of page: [ViewedEvent], in view: RoomView) async throws -> [TimelineEvent] {
         guard let first = page.first?.event else { return [] }
-        return try await members(Set(page.map(\.event.sender)), at: first, in: view)
+        var found = try await members(Set(page.map(\.event.sender)), at: first, in: view)
+        guard view.snapshot.isPartial else { return found }
+        // Where not all members are known, each event has brought its own.
+        var known = Set(found.compactMap(\.stateKey))
+        for event in page.map(\.event) where known.insert(event.sender.text).inserted {
+            let key = StateKey.member(event.sender)
+            if let nid = try await events.state([key], at: event.snapshotBefore)[key] { found += try await events.events([nid]) }
+        }
+        return found
     }
 
     /// The member events of these users in the state at an event.

@@ -42,6 +42,11 @@ package struct RoomView: Sendable {
         }
     }
 
+    /// Whether the user sees the room as it was.
+    var isOfPast: Bool {
+        if case .departed = standing { true } else { false }
+    }
+
     /// Whether the user is joined or was at the end.
     var hasBeenMember: Bool {
         switch standing {
@@ -63,6 +68,15 @@ extension RoomHistory {
         return RoomView(
             viewer: viewer, snapshot: snapshot, standing: try await standing(of: viewer, in: room, snapshot), ignored: ignored,
             horizon: try await retention.horizon(of: snapshot, in: events))
+    }
+
+    /// The same room with all its members: where they are not known yet, one waits.
+    ///
+    /// - Throws: what `Room.waitUntilWhole` throws.
+    package func complete(_ view: RoomView) async throws -> RoomView {
+        guard view.snapshot.isPartial, !view.isOfPast, let room = try await rooms.room(view.snapshot.roomID) else { return view }
+        try await room.waitUntilWhole()
+        return try await self.view(of: room.id, for: view.viewer, ignoring: view.ignored)
     }
 
     private func standing(of viewer: UserID, in room: Room, _ snapshot: RoomSnapshot) async throws -> RoomView.Standing {

@@ -83,6 +83,10 @@ package struct RoomMembership: Sendable {
         }
         let environment = environment
         if action == .invite { try await checkMayInvite(target, requester) }
+        // Whether a user of another server is in the room, or banned from it, is not known before all members are.
+        if action == .kick || action == .unban, room.current.isPartial, room.current.membership(of: target) == nil {
+            try await room.waitUntilWhole()
+        }
 
         var change = MembershipChange(
             action: action, target: target, sender: requester.user, content: content, isGuest: requester.isGuest)
@@ -244,8 +248,9 @@ package struct RoomMembership: Sendable {
         try await remote.exchange(invite, in: room, at: sender.server)
     }
 
-    /// A restricted room whose rule only users of other servers can vouch for.
+    /// A restricted room whose rule only users of other servers can vouch for, or a room of which this server does not know who is banned.
     private func needsOtherServer(_ change: MembershipChange, _ room: RoomSnapshot) throws(MatrixError) -> Bool {
+        if room.isPartial, room.membership(of: change.target) != .join { return remote != nil }
         guard room.joinRule.isRestricted, remote != nil, room.servers.count > 1 else { return false }
         let membership = room.membership(of: change.target)
         guard membership != .join, membership != .invite, membership != .ban else { return false }

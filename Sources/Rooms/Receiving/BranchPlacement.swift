@@ -15,6 +15,8 @@ struct BranchPlacement: Sendable {
     let after: SnapshotID?
     /// The number of the state entry that the event sets.
     let keyNumber: StateKeyNID?
+    /// Keys of the state, beside the event's own, whose numbers may not be stored yet.
+    let newKeys: Set<StateKey>
     /// The event that it replaced there.
     let replaced: ResolvedEntry.Holder?
     let citations: [EventNID]
@@ -49,6 +51,7 @@ extension RoomBatch {
     /// Takes in an event with all that follows from it. It is the only one of its batch.
     mutating func add(_ placement: BranchPlacement) throws {
         let event = placement.remote.event
+        newKeys.formUnion(placement.newKeys)
         if let key = event.key, head.snapshot.entry(key) == nil { newKeys.insert(key) }
         stateRows += placement.stateRows
         let room = head.snapshot.nid

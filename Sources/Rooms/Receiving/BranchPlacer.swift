@@ -8,8 +8,15 @@ import Persistence
 struct BranchPlacer: Sendable {
     let environment: RoomEnvironment
     let head: RoomHead
-    private var states: BranchStates { BranchStates(environment: environment, head: head) }
+    /// Of members that the event brings into a partial state, those that no state has had so far.
+    private var newKeys: [StateKeyNID: StateKey] = [:]
+    private var states: BranchStates { BranchStates(environment: environment, head: head, newKeys: newKeys) }
     private var version: RoomVersion { head.snapshot.version }
+
+    init(environment: RoomEnvironment, head: RoomHead) {
+        self.environment = environment
+        self.head = head
+    }
 
     /// What is stored of the event and of what it stands on.
     private struct Foundation {
@@ -22,7 +29,7 @@ struct BranchPlacer: Sendable {
     /// - Returns: nil where the event is here already.
     /// - Throws: `MissingFoundation` when its auth events are not here, or its previous events are not and nobody has said what the state
     ///   before it is.
-    func place(_ remote: RemoteEvent) async throws -> BranchPlacement? {
+    mutating func place(_ remote: RemoteEvent) async throws -> BranchPlacement? {
         let event = remote.event
         let foundation = try await foundation(of: event)
         let known = foundation[event.id]
@@ -34,7 +41,8 @@ struct BranchPlacer: Sendable {
         let nid = known?.nid ?? EventNID(environment.sequences.next(.events))
         let keyNumber = try await event.key.mapAsync { try await number(of: $0) }
         var rows: [StateLayerRow] = []
-        let before = try await stateBefore(remote, foundation, missing: missing, &rows)
+        var before = try await stateBefore(remote, foundation, missing: missing, &rows)
+        if head.snapshot.isPartial { try await learnMembers(from: event, foundation.authEvents, in: &before, &rows) }
         let receipt = try await check(remote, foundation, before: before)
         let replaced = try await event.key.mapAsync { try await states.holders([$0], in: before).first } ?? nil
 
@@ -50,8 +58,8 @@ struct BranchPlacer: Sendable {
         }
         return BranchPlacement(
             remote: remote, nid: nid, isKnown: known != nil, receipt: receipt, before: before.top,
-            after: after.top == before.top ? nil : after.top, keyNumber: keyNumber, replaced: replaced,
-            citations: foundation.authEvents.map(\.nid), missing: missing, stateRows: rows, outcome: outcome)
+            after: after.top == before.top ? nil : after.top, keyNumber: keyNumber, newKeys: Set(newKeys.values),
+            replaced: replaced, citations: foundation.authEvents.map(\.nid), missing: missing, stateRows: rows, outcome: outcome)
     }
 
     private func foundation(of event: Event) async throws -> Foundation {
@@ -84,12 +92,16 @@ struct BranchPlacer: Sendable {
             return try await layering(of: given, for: event, &rows)
         }
         let unknown = missing.filter { remote.statesAfterMissing[$0] == nil }
-        guard unknown.isEmpty, !event.prevEvents.isEmpty else { throw MissingFoundation(event: event.id, missing: unknown) }
+        let partial = head.snapshot.partial
+        guard unknown.isEmpty || partial != nil, !event.prevEvents.isEmpty else {
+            throw MissingFoundation(event: event.id, missing: unknown)
+        }
         if Set(event.prevEvents) == Set(head.forwardExtremities) { return head.layering }
         var tops: [SnapshotID] = []
         for id in event.prevEvents where !missing.contains(id) {
             if let top = foundation[id]?.snapshotAfter, !tops.contains(top) { tops.append(top) }
         }
+        if let partial, !unknown.isEmpty, !tops.contains(partial.foundation) { tops.append(partial.foundation) }
         var branches: [SnapshotLayering] = []
         for top in tops { branches.append(try await states.layering(of: top)) }
         for id in missing {
@@ -132,23 +144,13 @@ struct BranchPlacer: Sendable {
 
     private func check(_ remote: RemoteEvent, _ foundation: Foundation, before: SnapshotLayering) async throws -> Receipt {
         let event = remote.event
-        var authEvents: [Event] = []
-        var rejected: Set<EventID> = []
-        for row in foundation.authEvents {
-            authEvents.append(try Event(trusted: row.json, id: row.id, version: version))
-            if row.flags.contains(.rejected) { rejected.insert(row.id) }
-        }
-        do {
-            // 4. Passes authorization rules based on the event's auth events, otherwise it is rejected.
-            try checkAuthEvents(of: event, are: authEvents) { rejected.contains($0.id) }
-            try authorize(event, against: state(authEvents), version: version)
-            // 5. … based on the state before the event, otherwise it is rejected.
-            try await authorize(event, against: state(relevant(to: event, in: before)), version: version)
-        } catch let error as AuthRejection {
-            return .rejected(reason: error.reason)
-        }
-        // 6. … based on the current state of the room, otherwise it is soft failed. What happened long ago is not held to it.
-        if remote.path != .past, before.top != head.layering.top {
+        let rejected = Set(foundation.authEvents.filter { $0.flags.contains(.rejected) }.map(\.id))
+        let rejection = try await states.rejection(
+            of: event, citing: foundation.authEvents, before: before, isRejected: rejected.contains)
+        if let rejection { return .rejected(reason: rejection.reason) }
+        // 6. … based on the current state of the room, otherwise it is soft failed. What happened long ago is not held to it, and a state
+        // without its members says nothing of them.
+        if remote.path != .past, !head.snapshot.isPartial, before.top != head.layering.top {
             do {
                 try authorize(event, against: head.snapshot, version: version)
             } catch {
@@ -166,16 +168,6 @@ struct BranchPlacer: Sendable {
         var batch = RoomBatch(head: head, environment: environment)
         try await batch.material.fetch(MissingMaterial(redacted: [id]), version: version, from: environment)
         return try batch.isRefusedRedaction(event)
-    }
-
-    private func relevant(to event: Event, in state: SnapshotLayering) async throws -> [Event] {
-        try await states.holders(authEventKeys(for: event), in: state).map(\.event)
-    }
-
-    /// From room version 12 on the create event is part of every state without being named.
-    private func state(_ events: [Event]) -> AuthEventState {
-        let create = version.createEventDecidesRoomID ? [head.snapshot.createEvent] : []
-        return AuthEventState(events: events + create, version: version)
     }
 
     // MARK: What becomes of the room
@@ -203,6 +195,24 @@ struct BranchPlacer: Sendable {
 }
 
 extension BranchPlacer {
+    /// A partial state does not say of most members that they are none. What it lacks, it has from the auth events of those who speak: from
+    /// then on they are part of it.
+    private mutating func learnMembers(
+        from event: Event, _ authEvents: [EventRow], in before: inout SnapshotLayering, _ rows: inout [StateLayerRow]
+    ) async throws {
+        let wanted = Set(authEventKeys(for: event).filter { $0.type == StateKey.memberType })
+        let cited = authEvents.filter { !$0.flags.contains(.rejected) }
+        var pairs: [StateDelta.Pair] = []
+        for row in cited {
+            guard let key = row.stateKey.map({ StateKey(type: row.type, stateKey: $0) }), wanted.contains(key) else { continue }
+            let number = try await number(of: key)
+            guard try before.events([number])[number] == nil else { continue }
+            pairs.append(StateDelta.Pair(key: number, event: row.nid))
+            newKeys[number] = key
+        }
+        if !pairs.isEmpty { rows.append(try before.push(StateDelta(pairs), as: nextSnapshot())) }
+    }
+
     /// How far back the way leads at most over events that clients do not see.
     private static let unseenLimit = 200
 

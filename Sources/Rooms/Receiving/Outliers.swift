@@ -68,29 +68,3 @@ private struct OutlierIntake {
         }
     }
 }
-
-/// The order in which events can be checked: each after those that it names as its auth events.
-package enum AuthOrder {
-    /// Loops, which only made-up event IDs of room version 2 can form, are broken somewhere.
-    package static func sorted(_ events: [Event]) -> [Event] {
-        var byID: [EventID: Event] = [:]
-        for event in events { byID[event.id] = event }
-        var sorted: [Event] = []
-        sorted.reserveCapacity(events.count)
-        var visited: Set<EventID> = []
-        // A stack of its own: an auth chain is longer than a thread's stack.
-        for first in events where visited.insert(first.id).inserted {
-            var path: [(event: Event, next: Int)] = [(first, 0)]
-            while let (event, next) = path.last {
-                guard next < event.authEvents.count else {
-                    sorted.append(event)
-                    path.removeLast()
-                    continue
-                }
-                path[path.count - 1].next = next + 1
-                if let cited = byID[event.authEvents[next]], visited.insert(cited.id).inserted { path.append((cited, 0)) }
-            }
-        }
-        return sorted
-    }
-}

@@ -64,7 +64,8 @@ extension Room {
 
     func placeOnBranch(_ remote: RemoteEvent, isRepeated: Bool = false) async throws -> Receipt {
         let before = currentHead
-        guard let placement = try await BranchPlacer(environment: environment, head: before).place(remote) else { return .known }
+        var placer = BranchPlacer(environment: environment, head: before)
+        guard let placement = try await placer.place(remote) else { return .known }
         var batch = RoomBatch(head: before, environment: environment)
         try await withMaterial(of: &batch) { batch in
             // What lacks something has been added in part: it is added to a copy.

@@ -10,11 +10,27 @@ package struct RoomHandover: Sendable {
     package let state: [Event]
     /// What the state and the join are authorized by, as far as it is not in the state.
     package let authChain: [Event]
+    /// Members are missing in the state; nil: it is whole.
+    package let omission: Omission?
 
-    package init(join: Event, state: [Event], authChain: [Event]) {
+    /// What is known of the members that were left out.
+    package struct Omission: Sendable {
+        /// The servers that were in the room before the join.
+        package let servers: [ServerName]
+        /// The server that hands the room over.
+        package let source: ServerName
+
+        package init(servers: [ServerName], source: ServerName) {
+            self.servers = servers
+            self.source = source
+        }
+    }
+
+    package init(join: Event, state: [Event], authChain: [Event], omission: Omission? = nil) {
         self.join = join
         self.state = state
         self.authChain = authChain
+        self.omission = omission
     }
 }
 
@@ -35,7 +51,11 @@ extension RoomRegistry {
             let environment = environment
             try await room.alone {
                 let batch = try await RoomIntake(environment: environment, handover: handover).batch(of: room.nid)
-                try await environment.journal.append(batch.journalBatch { room.replaceHead($0) })
+                try await environment.journal.append(
+                    batch.journalBatch { head in
+                        environment.partialRooms.set(handover.omission.map { _ in .partial }, of: room.nid)
+                        room.replaceHead(head)
+                    })
             }
             return room
         }
@@ -51,6 +71,7 @@ extension RoomRegistry {
                     try RoomStore.insert(nid: nid, id: id, version: version.id, creator: creator, published: false, on: connection)
                 },
                 committed: { [self] head in
+                    if handover.omission != nil { environment.partialRooms.set(.partial, of: nid) }
                     room.replaceHead(head)
                     adopt(room)
                 }))
@@ -86,10 +107,13 @@ private struct RoomIntake {
         let snapshot = SnapshotID(environment.sequences.next(.snapshots))
         batch.stateRows.append(try batch.head.layering.push(state, as: snapshot))
         batch.head.snapshot.snapshotID = snapshot
+        let others = (handover.omission?.servers ?? []).filter { $0 != environment.serverName }
+        if handover.omission != nil { batch.head.snapshot.lackMembers(PartialState(foundation: snapshot, servers: Set(others))) }
 
         let outliers = events.filter { numbers.new.contains($0.id) }
         batch.rows.append { connection in
             try MissingEventStore.deleteAll(in: nid, on: connection)
+            try PartialRoomStore.delete(nid, on: connection)
             try StateStore.deleteCurrent(in: nid, on: connection)
             for pair in state.pairs {
                 if let event = pair.event { try StateStore.insertCurrent(pair.key, event: event, in: nid, on: connection) }
@@ -98,6 +122,9 @@ private struct RoomIntake {
             for id in join.prevEvents { try MissingEventStore.insert(id, in: nid, depth: join.depth, on: connection) }
         }
         try add(join, numbers.all, to: &batch)
+        if let source = handover.omission?.source, let joinNID = batch.built[join.id]?.nid {
+            batch.rows.append { try PartialRoomStore.insert(nid, join: joinNID, via: source, servers: others, on: $0) }
+        }
         return batch
     }
 

@@ -13,6 +13,7 @@ package struct RoomEnvironment: Sendable {
     package let events: EventCache
     package let aggregations: AggregationCache
     package let erasedUsers: ErasedUsers
+    package let partialRooms = PartialRooms()
     package let serverName: ServerName
     package let signingKey: SigningKey
     package let logger: Logger

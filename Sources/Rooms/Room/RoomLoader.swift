@@ -34,6 +34,11 @@ extension RoomHead {
         head.snapshot.fill(current)
         head.snapshot.position = try EventStore.newestPosition(in: room.nid, on: connection) ?? .zero
         for event in events { head.snapshot.interpret(event) }
+        if let partial = try PartialRoomStore.row(room.nid, on: connection), partial.wholeAt == nil {
+            head.snapshot.lackMembers(
+                PartialState(
+                    foundation: partial.stateBeforeJoin, servers: Set(try PartialRoomStore.servers(in: room.nid, on: connection))))
+        }
         head.snapshot.snapshotID = room.snapshot
         head.layering = SnapshotLayering(layers)
         head.forwardExtremities = room.forwardExtremities

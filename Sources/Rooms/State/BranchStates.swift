@@ -24,6 +24,8 @@ struct ResolvedEntry: Sendable {
 struct BranchStates: Sendable {
     let environment: RoomEnvironment
     let head: RoomHead
+    /// Keys whose numbers may not be stored yet.
+    var newKeys: [StateKeyNID: StateKey] = [:]
     private var version: RoomVersion { head.snapshot.version }
 
     /// A stored state.
@@ -140,6 +142,7 @@ struct BranchStates: Sendable {
     /// The number of a key that only a new event has may not be stored yet.
     private func keys(_ numbers: [StateKeyNID], with new: ResolvedEntry.Holder?) async throws -> [StateKeyNID: StateKey] {
         var keys = try await environment.database.read { try StateStore.keys(numbers, on: $0) }
+        keys.merge(newKeys) { stored, _ in stored }
         if let key = new?.event.key, let number = environment.stateKeys.cached(key) { keys[number] = key }
         return keys
     }

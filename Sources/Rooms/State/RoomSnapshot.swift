@@ -24,6 +24,8 @@ package struct RoomSnapshot: Sendable {
     package internal(set) var earliestMembers: [UserID] = []
     /// How many joined members each server has, this one too. A server that has none is not in the room.
     package internal(set) var servers: TreeDictionary<ServerName, Int> = [:]
+    /// nil: all members are known.
+    package internal(set) var partial: PartialState?
     package internal(set) var powerLevels: PowerLevels
     package internal(set) var joinRule: JoinRules = .inviteOnly
     package internal(set) var historyVisibility: HistoryVisibility = .shared

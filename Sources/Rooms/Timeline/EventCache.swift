@@ -7,7 +7,7 @@ import Synchronization
 /// Keeps events that were read, and never one from before its redaction.
 package final class EventCache: Sendable {
     private let events: CostCache<EventNID, TimelineEvent>
-    /// How many redactions there were. What was read before one and comes in after it may be out of date, and is not kept.
+    /// How many redactions and other changes there were. What was read before one and comes in after it may be out of date, and is not kept.
     private let redactions = Atomic<Int>(0)
 
     package init(byteLimit: Int) { events = CostCache(limit: byteLimit) }
@@ -28,8 +28,11 @@ package final class EventCache: Sendable {
     func insertPublished(_ event: TimelineEvent) { events.insert(event, for: event.nid, cost: event.cost) }
 
     /// An event has been redacted, durably.
-    func didRedact(_ nid: EventNID) {
+    func didRedact(_ nid: EventNID) { didChange([nid]) }
+
+    /// What is stored of events has changed, durably.
+    func didChange(_ nids: some Sequence<EventNID>) {
         redactions.add(1, ordering: .acquiringAndReleasing)
-        events.remove(nid)
+        for nid in nids { events.remove(nid) }
     }
 }

@@ -16,6 +16,8 @@ extension RemoteDeviceLists {
     /// - Throws: where it could not be stored.
     package func receive(_ update: DeviceListUpdate) async throws {
         guard try await sharedRooms.known([update.user]).contains(update.user) else {
+            // The user may be in a room of which not all members are known yet: what is being fetched is out of date then.
+            noteMissedChange(of: update.user)
             return logger.debug("devices changed of a user with whom no room is shared", metadata: ["user": "\(update.user)"])
         }
         try await changes.run(update.user) {
@@ -43,6 +45,10 @@ extension RemoteDeviceLists {
         }
     }
 
+    private func noteMissedChange(of user: UserID) {
+        state.withLock { state in if state.flights[user] != nil { state.overtaken.insert(user) } }
+    }
+
     private func apply(_ update: DeviceListUpdate, to streamID: ByteString) async throws {
         try await journal.append(
             JournalBatch(
@@ -64,7 +70,7 @@ extension RemoteDeviceLists {
     /// - Throws: where they could not be stored.
     package func receive(_ update: SigningKeyUpdate) async throws {
         let user = update.user
-        guard try await sharedRooms.known([user]).contains(user) else { return }
+        guard try await sharedRooms.known([user]).contains(user) else { return noteMissedChange(of: user) }
         try await changes.run(user) {
             state.withLock { state in if state.flights[user] != nil { state.overtaken.insert(user) } }
             let (list, stored) = try await database.read { connection in

@@ -32,6 +32,8 @@ package struct RoomScope: Sendable {
     package var hasEvents = true
     package var hasReceipts = true
     package var hasTyping = true
+    /// When the members of the room that had been missing were all known; nil where that is not news.
+    package var wholeAt: StreamPosition?
     /// The position of the room's newest event within the response, or a later one.
     package var newest: StreamPosition
     /// The end of the room's timeline as far as memory has it.

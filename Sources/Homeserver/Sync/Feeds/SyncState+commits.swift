@@ -44,6 +44,13 @@ extension SyncState {
                 guard let feed = feeds[user] else { continue }
                 feed.threadSubscriptionsAt = at
                 SyncState.wake(feed, .threadSubscriptions, &woken)
+            case .completion(_, let room):
+                guard let tail = tails[room] else { continue }
+                tail.complete(at: at)
+                for feed in tail.feeds.values {
+                    feed.touch(room, at: at)
+                    SyncState.wakeAll(of: feed, &woken)
+                }
             case .profile, .outbound:
                 // Of a profile clients hear by member events; what other servers are told is not for them.
                 continue

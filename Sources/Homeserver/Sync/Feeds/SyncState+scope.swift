@@ -37,7 +37,7 @@ extension SyncState {
             }
             scope.hasAccountData = true
             scope.hasPresence = !question.filter.filter.presence.passesNothing
-            scope.rooms = feed.rooms.values.map { roomScope($0, nil, question.filter, now: now) }
+            scope.rooms = feed.rooms.values.filter { isShown($0, question.filter) }.map { roomScope($0, nil, question.filter, now: now) }
             return scope.sorted()
         }
         let isKnown = since >= feed.floor
@@ -60,8 +60,15 @@ extension SyncState {
         return scope.sorted()
     }
 
+    /// Who wants to know all members of a room does not see it before they are known; as with Synapse.
+    private func isShown(_ room: FeedRoom, _ filter: SyncFilter) -> Bool {
+        filter.lazyLoadsMembers || room.membership != .join || partialRooms[room.nid] != .partial
+    }
+
     /// Adds a room to an incremental sync if there may be something new in it.
     private func add(_ room: FeedRoom, _ since: StreamPosition, _ question: ScopeQuestion, to scope: inout SyncScope, now: Int64) {
+        guard isShown(room, question.filter) else { return }
+        let wholeAt = room.membership == .join ? partialRooms.wholeAt(room.nid).flatMap { $0 > since ? $0 : nil } : nil
         let isOwnChange = room.position > since
         guard room.membership == .join, let tail = tails[room.nid] else {
             guard isOwnChange else { return }
@@ -70,15 +77,16 @@ extension SyncState {
             return
         }
         let isUnknown = since < tail.floor
-        let hasEvents = tail.eventAt > since || isOwnChange
+        let hasEvents = tail.eventAt > since || isOwnChange || wholeAt != nil
         let hasReceipts = isUnknown || tail.receiptAt > since
         let hasTyping = isUnknown || tail.typingAt > since
-        if isOwnChange || tail.membershipAt > since || (isUnknown && hasEvents) { scope.hasDeviceLists = true }
+        if isOwnChange || wholeAt != nil || tail.membershipAt > since || (isUnknown && hasEvents) { scope.hasDeviceLists = true }
         guard hasEvents || hasReceipts || hasTyping || question.wantsFullState else { return }
         var entry = roomScope(room, since, question.filter, now: now)
         entry.hasEvents = hasEvents
         entry.hasReceipts = hasReceipts
         entry.hasTyping = hasTyping
+        entry.wholeAt = wholeAt
         scope.rooms.append(entry)
     }
 

@@ -22,13 +22,18 @@ package struct SyncState {
     private let byteLimit: Int
     /// Rooms that no sync shows.
     package let excludedRooms: Set<RoomID>
+    /// Rooms of which not all members are known, and since when they are.
+    let partialRooms: PartialRooms
     private var lastExpiry: Int64 = 0
 
     /// How long a feed outlives its last sync, in milliseconds.
     package static let feedLifetime: Int64 = 5 * 60 * 1000
 
     /// - Parameter byteLimit: how many bytes of events all tails together may keep.
-    package init(at position: StreamPosition, byteLimit: Int, excludedRooms: Set<RoomID> = []) {
+    package init(
+        at position: StreamPosition, byteLimit: Int, excludedRooms: Set<RoomID> = [], partialRooms: PartialRooms = PartialRooms()
+    ) {
+        self.partialRooms = partialRooms
         self.excludedRooms = excludedRooms
         self.position = position
         presences = PresenceWindow(startingAt: position)

@@ -11,7 +11,7 @@ extension SyncReader {
     func joinedRoom(
         _ room: RoomScope, _ standing: RoomStanding, _ data: [AccountDataItem], receipts: [UInt8]?
     ) async throws -> RoomAnswer? {
-        let isNew = since != nil && standing.isNewlyJoined
+        let isNew = since != nil && (standing.isNewlyJoined || isNewlyShown(room))
         let isWhole = since == nil || isNew || request.wantsFullState
         var answer = RoomAnswer(
             room: room.room.room, nid: room.room.nid, timeline: TimelineWindow(start: upTo, previousBatch: upTo))

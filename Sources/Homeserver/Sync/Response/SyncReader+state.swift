@@ -19,11 +19,12 @@ extension SyncReader {
     func addState(to answer: inout RoomAnswer, room: RoomScope, base known: RoomBase?, isWhole: Bool) async throws {
         let timeline = answer.timeline
         var changed: [StateKey: EventNID] = [:]
+        let isCompleted = hasBecomeWhole(room)
         if !isWhole, let since {
-            changed = try await changes(room.room.nid, timeline, since: since)
+            changed = try await changes(room.room.nid, timeline, since: since, isResolved: isCompleted)
             if !filter.lazyLoadsMembers, changed.isEmpty, !namesAreNews(timeline, changed) { return }
         }
-        let needsSummary = isWhole || namesAreNews(timeline, changed)
+        let needsSummary = isWhole || isCompleted || namesAreNews(timeline, changed)
         guard isWhole || needsSummary || filter.lazyLoadsMembers else {
             answer.state = try await stateEvents(changed.values)
             return
@@ -111,10 +112,14 @@ extension SyncReader {
     // MARK: Changes
 
     /// What changed since the last sync and is not in the timeline; with `state_after`, all that changed.
-    private func changes(_ room: RoomNID, _ timeline: TimelineWindow, since: StreamPosition) async throws -> [StateKey: EventNID] {
+    ///
+    /// - Parameter isResolved: the state changed otherwise than by events of the timeline.
+    private func changes(
+        _ room: RoomNID, _ timeline: TimelineWindow, since: StreamPosition, isResolved: Bool = false
+    ) async throws -> [StateKey: EventNID] {
         let returned = Set(timeline.events.map(\.nid))
         // Where forks met, the state is not what the events of the timeline say.
-        if timeline.passed.contains(where: \.resolvesForks) {
+        if isResolved || timeline.passed.contains(where: \.resolvesForks) {
             let changes = try await events.stateChanges(room, after: since, upTo: upTo)
             return request.usesStateAfter ? changes : changes.filter { !returned.contains($0.value) }
         }

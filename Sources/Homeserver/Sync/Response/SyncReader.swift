@@ -120,7 +120,7 @@ struct SyncReader: Sendable {
         var unknown: [RoomID] = []
         for room in scope.rooms where room.hasReceipts && room.room.membership == .join {
             guard filter.passesEphemeral(SyncAnswer.receiptType, in: room.room.room) else { continue }
-            if let since, room.room.position <= since, !request.wantsFullState {
+            if let since, room.room.position <= since, !request.wantsFullState, !isNewlyShown(room) {
                 known.append(room.room.room)
             } else {
                 unknown.append(room.room.room)
@@ -136,6 +136,12 @@ struct SyncReader: Sendable {
         }
         return receipts
     }
+
+    /// Whether the client sees the room now for the first time, because not all its members had been known before.
+    func isNewlyShown(_ room: RoomScope) -> Bool { hasBecomeWhole(room) && !filter.lazyLoadsMembers }
+
+    /// Whether it is news that all members of the room are known.
+    func hasBecomeWhole(_ room: RoomScope) -> Bool { room.wholeAt.map { $0 <= upTo } ?? false }
 
     private func read(_ room: RoomScope, _ data: [AccountDataItem], receipts: [UInt8]?, _ answer: inout SyncAnswer) async throws {
         let standing = try await standing(in: room.room)

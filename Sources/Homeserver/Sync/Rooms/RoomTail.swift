@@ -64,6 +64,15 @@ package final class RoomTail {
         return ring.byteCount - before
     }
 
+    /// All members of the room are known now, and what had been found out without them has been found out anew.
+    package func complete(at position: StreamPosition) {
+        eventAt = max(eventAt, position)
+        stateAt = position
+        membershipAt = position
+        base = nil
+        rendered = nil
+    }
+
     /// Keeps the room's state for those who ask next, unless it has changed since it was read.
     ///
     /// - Parameter asOf: everything up to there is in the state, which may end earlier if nothing happened in between.
