@@ -95,20 +95,18 @@ async def test_what_others_say_is_asked_about_where_it_is_not_signed(town):  # n
     policy = Policy(await town.member(server, room, "@policy"))
     eve = await town.participant()
     eve.user = f"@eve:{eve.name}"
-    joined = await eve.join(server, room, eve.user)
+    await eve.join(server, room, eve.user)
     await alice.state(room, "m.room.policy", policy.content)
+    ids = {(event["type"], event["state_key"]): event["event_id"] for event in await alice.get(alice.room(room) + "/state")}
     await eve.wait_for(lambda: any(pdu["type"] == "m.room.policy" for pdu in eve.pdus(room)))
-    latest = eve.pdus(room)[-1]
-    powers = next(event for event in joined["state"] if event["type"] == "m.room.power_levels")
-    state = {"depth": latest["depth"], "latest": event_id(latest)}
-    own = joined["event"] if "event" in joined else None
-    member = event_id(own) if own else next(event_id(p) for p in policy.participant.pdus(room) if p.get("state_key") == eve.user)
+    state = {"depth": eve.pdus(room)[-1]["depth"], "latest": ids["m.room.policy", ""]}
+    authorizing = [ids["m.room.power_levels", ""], ids["m.room.member", eve.user]]
 
     def says(text):
         state["depth"] += 1
         event = eve.complete({
             "type": "m.room.message", "room_id": room, "sender": eve.user, "content": {"msgtype": "m.text", "body": text},
-            "depth": state["depth"], "prev_events": [state["latest"]], "auth_events": [event_id(powers), member]})
+            "depth": state["depth"], "prev_events": [state["latest"]], "auth_events": authorizing})
         state["latest"] = event_id(event)
         return event
 

@@ -160,12 +160,13 @@ struct RemoteDeviceTrackingTests {
         try await withFollowed(kind) { server, other, room in
             other.fail(with: .answered(.unknown("no", status: 400)))
             try await server.tell(9, after: [8], "X", key: "x")
-            #expect(try await server.eventually { other.asked.count == 2 })
+            #expect(try await server.eventually { try await server.standing(of: rita) == "1 stale" })
+            let second = try await server.rooms.room(by: alice)
+            try await server.rooms.move(rita, to: .join, in: second)
             try await server.rooms.move(rita, to: .leave, in: room)
-            try await server.rooms.move(rita, to: .join, in: room)
             await server.settle()
             #expect(try await server.standing(of: rita) == "1 stale")
-            try await server.rooms.move(rita, to: .leave, in: room)
+            try await server.rooms.move(rita, to: .leave, in: second)
             await server.settle()
             #expect(try await server.standing(of: rita) == nil)
         }
