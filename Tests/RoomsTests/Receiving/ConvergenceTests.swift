@@ -75,6 +75,25 @@ private struct Network {
         return found.filter { !waiting.contains($0.id) }
     }
 
+    /// Says of every event that waits what it is, what it lacks, and who has that.
+    private func report(_ missing: MissingFoundation, at index: Int) async throws {
+        var lines: [String] = []
+        for event in queues[index] {
+            for id in event.prevEvents + event.authEvents where try await servers[index].pdus([id]).isEmpty {
+                var holders: [String] = []
+                for server in servers {
+                    for found in try await server.pdus([id]) {
+                        let row = try await server.database.read { try EventStore.row(id, on: $0) }
+                        holders.append("\(server.name) as \(found.type) with \(row?.flags.rawValue ?? -1) by \(found.sender)")
+                    }
+                }
+                let isWaiting = queues[index].contains { $0.id == id }
+                lines.append("\(event.id) (\(event.type) by \(event.sender)) lacks \(id), held by \(holders), waiting: \(isWaiting)")
+            }
+        }
+        Issue.record("\(servers[index].name) lacks \(missing.missing) for \(missing.event):\n\(lines.joined(separator: "\n"))")
+    }
+
     /// Delivers everything.
     mutating func settle() async throws {
         for index in servers.indices {
@@ -87,7 +106,7 @@ private struct Network {
                 inVain += 1
                 // Everything that is left was tried since anything arrived.
                 if inVain > queues[index].count {
-                    Issue.record("\(servers[index].name) lacks \(missing.missing) for \(missing.event)")
+                    try await report(missing, at: index)
                     throw missing
                 }
             }
