@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "EndToEnd"))
+sys.path[:0] = [str(Path(__file__).parents[1] / "EndToEnd"), str(Path(__file__).parents[1] / "EndToEnd" / "federation")]
 
 from homeserver import BIN, Homeserver  # noqa: E402
 

@@ -48,7 +48,7 @@ package struct RemoteMembership: Sendable {
             // Also of a room that is here, where none of our users may let others in.
             let here = known.flatMap { $0.current.isJoined(by: environment.serverName) ? $0 : nil }
             // Of a room that was here before most members are known: it comes in whole.
-            let omitsMembers = here?.current.isPartial == true
+            let omitsMembers = known == nil || here?.current.isPartial == true
             try await ask(servers) { server in
                 let template = try await client.template(.join, of: user, in: room, at: server)
                 let event = try self.event(from: template, .join, content: content)

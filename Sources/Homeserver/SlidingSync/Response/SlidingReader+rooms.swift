@@ -18,8 +18,8 @@ extension SlidingReader {
         room.isDirect = memo.catalog.direct.contains(glance.room.room)
         switch glance.room.membership {
         case .join:
-            // What was sent to somebody who was not in the room is not enough to go on from.
-            if standing.isNewlyJoined { from = nil }
+            // What was sent to somebody who was not in the room is not enough to go on from; nor what was sent before its members were known.
+            if standing.isNewlyJoined || hasBecomeWhole(nid, after: from) { from = nil }
             try await readJoined(&room, &next, RoomReading(glance: glance, config: config, from: from, reader: reader))
         case .leave, .ban:
             let reading = RoomReading(glance: glance, config: config, from: from, reader: reader)
@@ -32,6 +32,11 @@ extension SlidingReader {
         next.upTo = upTo
         updates[nid] = next
         return room
+    }
+
+    private func hasBecomeWhole(_ room: RoomNID, after from: StreamPosition?) -> Bool {
+        guard let from, let position = engine.sync.rooms.environment.partialRooms.wholeAt(room) else { return false }
+        return position > from && position <= upTo
     }
 
     /// One look at one room.
