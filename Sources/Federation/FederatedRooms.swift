@@ -43,6 +43,10 @@ extension FederatedRooms: RemoteRooms {
         try await membership.join(room, by: user, content: content, via: servers)
     }
 
+    package func letsGuestsIn(_ room: RoomID, via servers: [ServerName]) async throws -> Bool {
+        try await membership.letsGuestsIn(room, via: servers)
+    }
+
     package func leave(
         _ room: RoomID, by user: UserID, content: JSONObject, ending ended: Event, via servers: [ServerName]
     ) async throws {

@@ -32,6 +32,7 @@ package final class Homeserver: Sendable {
     package let memberships: MembershipService
     package let roomCreations: RoomCreationService
     package let roomUpgrades: RoomUpgradeService
+    package let roomSuccession: CommitReader
     package let guestRemoval: CommitReader
     package let reports: ReportService
     package let directoryReader: CommitReader
@@ -254,18 +255,19 @@ package final class Homeserver: Sendable {
         search = SearchService(
             database: database, journal: journal, rooms: rooms, events: events, history: history, accountData: accountData,
             reader: searchReader, isEnabled: configuration.enableSearch)
+        let roomSettings = RoomSettingsCopy(database: database, accountData: accountData, pushRules: pushRules, logger: logger)
+        roomSuccession = CommitReader(
+            RoomSuccession(database: database, rooms: rooms, events: events, settings: roomSettings), journal: journal,
+            database: database, logger: logger)
         memberships = MembershipService(
             rooms: rooms, membership: membership,
             identityServers: IdentityServerClient(
                 http: OutboundHTTP(configuration.outbound), isLookupEnabled: configuration.outbound.isThirdPartyLookupEnabled,
                 logger: logger),
-            rateLimits: rateLimits, forgetsOnLeave: configuration.forgetRoomsOnLeave)
+            rateLimits: rateLimits, forgetsOnLeave: configuration.forgetRoomsOnLeave, succession: roomSuccession)
         roomCreations = RoomCreationService(
             creation: roomCreation, membership: memberships, rateLimits: rateLimits, serverName: serverName)
-        roomUpgrades = RoomUpgradeService(
-            rooms: rooms, events: events,
-            settings: RoomSettingsCopy(database: database, accountData: accountData, pushRules: pushRules, logger: logger),
-            rateLimits: rateLimits)
+        roomUpgrades = RoomUpgradeService(rooms: rooms, events: events, settings: roomSettings, rateLimits: rateLimits)
         guestRemoval = CommitReader(
             GuestRemoval(database: database, rooms: rooms, membership: membership, logger: logger), journal: journal,
             database: database, logger: logger)

@@ -77,6 +77,7 @@ struct Wiring {
             homeserver.presence,
             homeserver.deactivation,
             homeserver.accountUpkeep,
+            homeserver.roomSuccession,
             homeserver.guestRemoval,
             homeserver.delayedEvents,
             homeserver.delayedStateCancellation,

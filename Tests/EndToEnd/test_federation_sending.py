@@ -163,13 +163,17 @@ async def test_changes_of_devices_are_a_chain_that_begins_with_the_list(town):
 
 async def test_who_joins_makes_the_devices_known(town):
     server = await town.server()
-    alice, carol = await server.register("alice"), await server.register("carol")
+    alice, carol, dave = [await server.register(name) for name in ("alice", "carol", "dave")]
     room = await public_room(alice)
     other = await town.member(server, room)
+    # Who has no keys has nothing to make known.
+    await dave.join(room)
+    await carol.post(f"{V3}/keys/upload", device_keys(carol))
     await carol.join(room)
     await other.wait_for(lambda: any(edu["user_id"] == carol.user for edu in other.edus("m.device_list_update")))
-    await alice.close()
-    await carol.close()
+    assert not any(edu["user_id"] == dave.user for edu in other.edus("m.device_list_update"))
+    for client in (alice, carol, dave):
+        await client.close()
 
 
 async def test_messages_to_devices_arrive_once_also_after_a_crash(town):

@@ -69,6 +69,18 @@ package struct RemoteMembership: Sendable {
         }
     }
 
+    /// Guests are an idea of the server that they are from, and no other would refuse them: that has to be known before they are in.
+    /// A server that has a user of ours invited tells what the room is like.
+    package func letsGuestsIn(_ room: RoomID, via servers: [ServerName]) async throws -> Bool {
+        try await ask(servers) { server in
+            let summary = try await client.hierarchy(of: room, suggestedOnly: false, at: server)["room"]
+            guard summary?["room_id"]?.isString(room.string) == true, let answer = summary?["guest_can_join"]?.bool else {
+                throw FederationFailure.malformed("it does not say whether guests can join")
+            }
+            return answer
+        }
+    }
+
     private func take(_ join: Event, in room: Room, from server: ServerName) async throws {
         do {
             let receipt = try await intake.take(RemoteEvent(join), in: room, from: server)
@@ -152,7 +164,7 @@ package struct RemoteMembership: Sendable {
     }
 
     /// Asks one server after the other until one does it.
-    private func ask(_ servers: [ServerName], _ body: (ServerName) async throws -> Void) async throws {
+    private func ask<T>(_ servers: [ServerName], _ body: (ServerName) async throws -> T) async throws -> T {
         var failure: any Error = MatrixError.notFound("Can't join remote room because no servers that are in the room have been provided.")
         var asked: Set<ServerName> = [environment.serverName]
         for server in servers.filter({ asked.insert($0).inserted }).prefix(Self.serverLimit) {

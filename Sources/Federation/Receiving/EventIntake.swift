@@ -132,16 +132,19 @@ package struct EventIntake: Sendable {
         if closesGaps, remote.path != .past, event.prevEvents.contains(where: { known[$0]?.isInGraph != true }) {
             try await closeGap(before: event, in: room, from: server)
             known = try await standings(event.prevEvents + event.authEvents)
-        }
-        if event.authEvents.contains(where: { known[$0] == nil }) {
-            let chain = try await client.authChain(of: event.id, in: room.id, from: server)
-            try await room.storeOutliers(verifier.verified(chain, version: room.version, in: room.id))
+            // Who sends an event has those before it. A state that only the sender vouches for could become that of the whole room.
+            let missing = event.prevEvents.filter { known[$0]?.isInGraph != true }
+            guard missing.isEmpty else { throw MissingFoundation(event: event.id, missing: missing) }
         }
         // Of a room with partial state it is enough to know what it was at the join. When it is whole, all is placed again.
         if remote.stateBefore == nil, !room.current.isPartial {
             for id in event.prevEvents where known[id]?.isInGraph != true {
                 remote.statesAfterMissing[id] = try await state(after: id, in: room, from: server)
             }
+        }
+        // With the states their events have come; the rest is asked for.
+        if event.authEvents.contains(where: { known[$0] == nil }) {
+            try await fetchAuthChain(of: event, in: room, from: server)
         }
         let receipt = try await room.receive(remote)
         note(receipt, of: event)
@@ -168,6 +171,12 @@ package struct EventIntake: Sendable {
                 note(error, of: earlier)
             }
         }
+    }
+
+    private func fetchAuthChain(of event: Event, in room: Room, from server: ServerName) async throws {
+        guard try await standings(event.authEvents).count < Set(event.authEvents).count else { return }
+        let chain = try await client.authChain(of: event.id, in: room.id, from: server)
+        try await room.storeOutliers(verifier.verified(chain, version: room.version, in: room.id))
     }
 
     // MARK: States

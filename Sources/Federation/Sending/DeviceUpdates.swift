@@ -36,9 +36,10 @@ package struct DeviceUpdates: Sendable {
         }
     }
 
-    /// The last link of a user's chain, for servers that begin to follow it. nil: there is none.
+    /// The last link of a user's chain, for servers that begin to follow it. nil: there is none, or nobody can encrypt for the user
+    /// anyway; the chain is told from the first keys on then.
     package func last(of user: UserID, at position: StreamPosition, on connection: any SQLConnection) throws -> OutboundDeviceUpdate? {
-        guard let newest = try DeviceListStore.lastDeviceChange(of: user, on: connection),
+        guard try DeviceKeyStore.hasKeys(user, on: connection), let newest = try DeviceListStore.lastDeviceChange(of: user, on: connection),
             let change = try DeviceListStore.announcements(at: [newest], on: connection).first,
             let update = try updates(for: [change], from: newest, on: connection).first
         else { return nil }

@@ -11,17 +11,21 @@ package struct MembershipService: Sendable {
     private let identityServers: any IdentityServers
     private let rateLimits: RateLimiter
     private let forgetsOnLeave: Bool
+    private let succession: CommitReader?
 
-    /// - Parameter forgetsOnLeave: who is out of a room has forgotten it (`forget_rooms_on_leave`).
+    /// - Parameters:
+    ///   - forgetsOnLeave: who is out of a room has forgotten it (`forget_rooms_on_leave`).
+    ///   - succession: carries over what is known of a room to the one that took its place; nil: nothing does.
     package init(
         rooms: RoomRegistry, membership: RoomMembership, identityServers: any IdentityServers, rateLimits: RateLimiter,
-        forgetsOnLeave: Bool = false
+        forgetsOnLeave: Bool = false, succession: CommitReader? = nil
     ) {
         self.rooms = rooms
         self.membership = membership
         self.identityServers = identityServers
         self.rateLimits = rateLimits
         self.forgetsOnLeave = forgetsOnLeave
+        self.succession = succession
     }
 
     /// The room that an id or an alias names.
@@ -57,8 +61,17 @@ package struct MembershipService: Sendable {
         try rateLimits.check(.message, of: requester.user.text)
         let id = try await membership.change(
             action, of: target, in: room, by: MembershipRequester(requester), content: content, via: servers)
+        if action == .join { try await awaitSuccession(to: room) }
         if forgetsOnLeave, action.membership == .leave || action.membership == .ban { try await membership.forget(room, by: target) }
         return id
+    }
+
+    /// Who comes into a room that took another's place finds there what they had set for that one.
+    private func awaitSuccession(to room: RoomID) async throws {
+        guard let succession, let create = try await rooms.room(room)?.current.createEvent,
+            create.sender.server != rooms.environment.serverName, CreateEvent(create).predecessor != nil
+        else { return }
+        await succession.reach(rooms.environment.journal.position)
     }
 
     /// Changes a membership as `PUT …/state/m.room.member/{userId}` says it.

@@ -62,7 +62,11 @@ package struct DirectoryIndex: CommitHandler {
         guard !changes.isEmpty else { return .nothing }
 
         var snapshots: [RoomNID: RoomSnapshot] = [:]
-        for (nid, id) in changes.rooms { snapshots[nid] = try await rooms.room(id)?.current }
+        for (nid, id) in changes.rooms {
+            // How a room is that this server has left, nobody tells it.
+            guard let room = try await rooms.room(id)?.current, room.isJoined(by: serverName) || room.servers.isEmpty else { continue }
+            snapshots[nid] = room
+        }
         // Of a room that this server has just come into, no event told what it is and who was there.
         let new = changes.members.compactMap { nid, members in
             snapshots[nid].flatMap { changes.completed.contains(nid) || isNew($0, by: members) ? $0 : nil }
@@ -75,10 +79,13 @@ package struct DirectoryIndex: CommitHandler {
         let (taken, found) = (changes, snapshots)
         return .write { connection in
             for row in rows { try RoomSummaryStore.set(row, on: connection) }
-            for nid in taken.rooms.keys where found[nid] == nil { try RoomSummaryStore.delete(nid, on: connection) }
+            for nid in taken.rooms.keys where found[nid] == nil {
+                try RoomSummaryStore.delete(nid, on: connection)
+                try JoinedMemberStore.deleteAll(in: nid, on: connection)
+            }
             for (nid, members) in taken.members {
-                let room = found[nid]
-                if let room { try RoomSummaryStore.setJoinedMembers(Int64(room.joinedCount), of: nid, on: connection) }
+                guard let room = found[nid] else { continue }
+                try RoomSummaryStore.setJoinedMembers(Int64(room.joinedCount), of: nid, on: connection)
                 if taken.completed.contains(nid) {
                     try SharedRoomStore.takeMembers(of: nid, on: connection)
                 } else {
@@ -104,15 +111,15 @@ package struct DirectoryIndex: CommitHandler {
     }
 
     private static func write(
-        _ members: DirectoryChanges.Members, of nid: RoomNID, _ room: RoomSnapshot?, on connection: any SQLConnection
+        _ members: DirectoryChanges.Members, of nid: RoomNID, _ room: RoomSnapshot, on connection: any SQLConnection
     ) throws {
-        if let room, let first = members.firstLocalMove, room.joinedCount > members.users.count,
+        if let first = members.firstLocalMove, room.joinedCount > members.users.count,
             try !SharedRoomStore.isLocal(nid, sinceBefore: first, on: connection)
         {
             return try SharedRoomStore.takeMembers(of: nid, on: connection)
         }
         for user in members.users {
-            if room?.membership(of: user) == .join {
+            if room.membership(of: user) == .join {
                 try JoinedMemberStore.insert(user, nid, on: connection)
             } else {
                 try JoinedMemberStore.delete(user, nid, on: connection)

@@ -27,7 +27,11 @@ enum EventStreamRoutes {
         let request = EventStreamRequest(
             user: requester.user, from: try context.positionQuery("from"), room: room,
             timeout: .milliseconds(min(timeout, 3_600_000)), limit: try context.limitQuery(default: 10))
-        let answer = try await context.homeserver.eventStream.events(request)
+        // Guests only look in.
+        let state: PresenceState = requester.isGuest ? .offline : .online
+        let answer = try await context.homeserver.presence.whileSyncing(requester, as: state, limits: context.homeserver.rateLimits) {
+            try await context.homeserver.eventStream.events(request)
+        }
         let viewer = try context.viewer, now = Timestamp.now
         return .object(capacity: 256 + answer.items.count * 700) { writer in
             writer.member("start", SyncToken(answer.start).text)

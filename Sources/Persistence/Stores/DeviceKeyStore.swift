@@ -33,6 +33,11 @@ package enum DeviceKeyStore {
         ) { $0.blob(0) }
     }
 
+    /// Whether any device of the user has keys.
+    package static func hasKeys(_ user: UserID, on connection: any SQLConnection) throws -> Bool {
+        try connection.first("SELECT 1 FROM device_keys WHERE user_id = $1 LIMIT 1", [.text(user.string)]) { _ in true } ?? false
+    }
+
     /// What other servers are told of a device: its name and its keys, if it has some; nil where there is no such device.
     package static func description(
         of device: DeviceID, of user: UserID, on connection: any SQLConnection

@@ -16,6 +16,10 @@ package enum JoinedMemberStore {
             "DELETE FROM joined_members WHERE user_id = $1 AND room_nid = $2", [.text(user.string), .int(room.value)])
     }
 
+    package static func deleteAll(in room: RoomNID, on connection: any SQLConnection) throws {
+        try connection.enqueue("DELETE FROM joined_members WHERE room_nid = $1", [.int(room.value)])
+    }
+
     /// The rooms after `after` in which a local user and `other` both are, in the order of their ids, at most `limit`.
     ///
     /// - Parameter isOtherLocal: `other` is a user of this server too.

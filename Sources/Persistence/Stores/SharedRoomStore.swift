@@ -87,7 +87,7 @@ package enum SharedRoomStore {
     /// Takes all who are joined to a room by its current state into `joined_members`: what a room was when this server came into it is told
     /// by no events.
     package static func takeMembers(of room: RoomNID, on connection: any SQLConnection) throws {
-        try connection.enqueue("DELETE FROM joined_members WHERE room_nid = $1", [.int(room.value)])
+        try JoinedMemberStore.deleteAll(in: room, on: connection)
         try connection.enqueue(
             """
             INSERT INTO joined_members (user_id, room_nid)

@@ -84,11 +84,12 @@ extension RoomHistory {
         switch entry?.membership {
         case .join:
             return .member
-        case .leave, .ban:
+        case .leave:
             guard let nid = entry?.nid, let departure = try await departure(from: nid), try await !isForgotten(room, by: viewer)
             else { break }
             return .departed(departure: departure)
-        case .invite, .knock, nil:
+        // Who is banned was told by sync what they had seen; as with Synapse they are shown nothing any more when they ask.
+        case .ban, .invite, .knock, nil:
             break
         }
         guard snapshot.historyVisibility == .worldReadable else { throw RoomHistory.notAMember(viewer, room.id) }

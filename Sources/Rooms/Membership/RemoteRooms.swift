@@ -12,6 +12,11 @@ package protocol RemoteRooms: Sendable {
     ///   - servers: that may be in the room, the likeliest first.
     func join(_ room: RoomID, by user: UserID, content: JSONObject, via servers: [ServerName]) async throws
 
+    /// Whether guests may join a room that this server is not in.
+    ///
+    /// - Throws: where no server of the room says so.
+    func letsGuestsIn(_ room: RoomID, via servers: [ServerName]) async throws -> Bool
+
     /// Ends an invite or a knock in a room that this server is not in.
     ///
     /// - Parameter ended: the member event that ends.

@@ -212,6 +212,7 @@ package struct RoomMembership: Sendable {
         let candidates = servers + (standing.map { [$0.event.sender.server] } ?? []) + known
         switch action {
         case .join:
+            if requester.isGuest, try await !remote.letsGuestsIn(roomID, via: candidates) { throw MatrixError.guestForbidden }
             try await remote.join(roomID, by: target, content: content, via: candidates)
         case .knock:
             try await remote.knock(roomID, by: target, content: content, via: candidates)
@@ -240,7 +241,9 @@ package struct RoomMembership: Sendable {
 
     /// Has a server of the room make the invite to which a third-party invite entitles a user of this server.
     func exchangeElsewhere(_ signed: JSON, by sender: UserID, of target: UserID, in room: RoomID) async throws {
-        guard let remote, !environment.isLocal(sender) else { throw MatrixError.notFound("Not a known room") }
+        guard let remote, environment.isLocal(target), !environment.isLocal(sender) else {
+            throw MatrixError.notFound("Not a known room")
+        }
         let invite: JSONObject = [
             "type": "m.room.member", "room_id": .string(room.string), "sender": .string(sender.string), "state_key": .string(target.string),
             "content": ["membership": "invite", "third_party_invite": ["signed": JSONValue(signed)]],
@@ -261,6 +264,7 @@ package struct RoomMembership: Sendable {
         _ id: RoomID, _ change: MembershipChange, _ room: Room, via servers: [ServerName]
     ) async throws -> EventID {
         guard let remote else { throw RoomMembership.unknownRoom(id, .join) }
+        guard !change.isGuest || room.current.guestAccess == .canJoin else { throw MatrixError.guestForbidden }
         let candidates = servers + room.current.servers(limit: RoomMembership.serverLimit)
         try await remote.join(id, by: change.target, content: change.content, via: candidates)
         return try await event(of: change.target, in: id)

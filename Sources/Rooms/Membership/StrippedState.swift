@@ -19,8 +19,11 @@ extension EventReader {
     }
 
     /// The stripped state of a room as it is now, for whoever may learn of it.
-    package func strippedState(of room: RoomSnapshot) async throws -> [[UInt8]] {
-        try await events(EventReader.strippedKeys.compactMap { room.entry($0)?.nid }).map { try $0.stripped() }
+    ///
+    /// - Parameter inviter: who invites them.
+    package func strippedState(of room: RoomSnapshot, inviter: UserID? = nil) async throws -> [[UInt8]] {
+        let keys = EventReader.strippedKeys + (inviter.map { [.member($0)] } ?? [])
+        return try await events(keys.compactMap { room.entry($0)?.nid }).map { try $0.stripped() }
     }
 
     /// What another server has said of a room that this one is not in.

@@ -94,7 +94,8 @@ extension RoomMembership {
         _ signed: JSON, by sender: UserID, of target: UserID, in roomID: RoomID,
         isValid: @Sendable (StoredInvite.Key) async throws -> Bool
     ) async throws {
-        guard let room = try await rooms.room(roomID), isOwn(room) else {
+        // The invite is the sender's, and only their server can sign it.
+        guard let room = try await rooms.room(roomID), isOwn(room), environment.isLocal(sender) else {
             return try await exchangeElsewhere(signed, by: sender, of: target, in: roomID)
         }
         guard let token = signed["token"]?.byteString, signed["mxid"]?.isString(target.string) == true else {

@@ -4,7 +4,7 @@
 import MatrixCore
 import Persistence
 
-/// Finds out where a received event stands, against the room as `head` has it. It reads and decides; nothing changes by it.
+/// Finds out where a received event stands, against the room as `head` has it. It reads and decides; nothing in the room changes by it.
 struct BranchPlacer: Sendable {
     let environment: RoomEnvironment
     let head: RoomHead
@@ -34,7 +34,8 @@ struct BranchPlacer: Sendable {
         let foundation = try await foundation(of: event)
         let known = foundation[event.id]
         if let known, known.isInGraph { return nil }
-        let missingAuth = event.authEvents.filter { foundation[$0]?.room != head.snapshot.nid }
+        // One of another room is there, and is refused in the checks.
+        let missingAuth = event.authEvents.filter { foundation[$0] == nil }
         guard missingAuth.isEmpty else { throw MissingFoundation(event: event.id, missing: missingAuth) }
         let missing = event.prevEvents.filter { !isInGraph($0, foundation) }
 
@@ -58,8 +59,9 @@ struct BranchPlacer: Sendable {
         }
         return BranchPlacement(
             remote: remote, nid: nid, isKnown: known != nil, receipt: receipt, before: before.top,
-            after: after.top == before.top ? nil : after.top, keyNumber: keyNumber, newKeys: Set(newKeys.values),
-            replaced: replaced, citations: foundation.authEvents.map(\.nid), missing: missing, stateRows: rows, outcome: outcome)
+            after: after.top == before.top ? nil : after.top, keyNumber: keyNumber, newKeys: Set(newKeys.values), replaced: replaced,
+            citations: foundation.authEvents.filter { $0.roomNID == head.snapshot.nid }.map(\.nid), missing: missing, stateRows: rows,
+            outcome: outcome)
     }
 
     private func foundation(of event: Event) async throws -> Foundation {
@@ -84,7 +86,7 @@ struct BranchPlacer: Sendable {
 
     // MARK: The state before
 
-    private func stateBefore(
+    private mutating func stateBefore(
         _ remote: RemoteEvent, _ foundation: Foundation, missing: [EventID], _ rows: inout [StateLayerRow]
     ) async throws -> SnapshotLayering {
         let event = remote.event
@@ -112,7 +114,7 @@ struct BranchPlacer: Sendable {
     }
 
     /// A state that another server says, as it will be stored.
-    private func layering(
+    private mutating func layering(
         of given: [EventID], for event: Event, _ rows: inout [StateLayerRow]
     ) async throws -> SnapshotLayering {
         let room = head.snapshot.nid
@@ -125,7 +127,11 @@ struct BranchPlacer: Sendable {
         }
         let numbers = try await environment.stateKeys.find(Set(found.map(\.key)))
         var state: [StateKeyNID: EventNID] = [:]
-        for row in found { if let number = numbers[row.key] { state[number] = row.nid } }
+        for row in found {
+            let number = numbers[row.key] ?? environment.stateKeys.number(ofNew: row.key)
+            if head.snapshot.entry(row.key) == nil { newKeys[number] = row.key }
+            state[number] = row.nid
+        }
         let present = Dictionary(uniqueKeysWithValues: head.snapshot.state.map { ($0.value.key, $0.value.nid) })
         var pairs = state.filter { present[$0.key] != $0.value }.map { StateDelta.Pair(key: $0.key, event: $0.value) }
         pairs += present.keys.filter { state[$0] == nil }.map { StateDelta.Pair(key: $0, event: nil) }
@@ -144,6 +150,9 @@ struct BranchPlacer: Sendable {
 
     private func check(_ remote: RemoteEvent, _ foundation: Foundation, before: SnapshotLayering) async throws -> Receipt {
         let event = remote.event
+        if let foreign = foundation.authEvents.first(where: { $0.roomNID != head.snapshot.nid }) {
+            return .rejected(reason: "the auth event \(foreign.id) belongs to another room")
+        }
         let rejected = Set(foundation.authEvents.filter { $0.flags.contains(.rejected) }.map(\.id))
         let rejection = try await states.rejection(
             of: event, citing: foundation.authEvents, before: before, isRejected: rejected.contains)
@@ -201,7 +210,7 @@ extension BranchPlacer {
         from event: Event, _ authEvents: [EventRow], in before: inout SnapshotLayering, _ rows: inout [StateLayerRow]
     ) async throws {
         let wanted = Set(authEventKeys(for: event).filter { $0.type == StateKey.memberType })
-        let cited = authEvents.filter { !$0.flags.contains(.rejected) }
+        let cited = authEvents.filter { !$0.flags.contains(.rejected) && $0.roomNID == head.snapshot.nid }
         var pairs: [StateDelta.Pair] = []
         for row in cited {
             guard let key = row.stateKey.map({ StateKey(type: row.type, stateKey: $0) }), wanted.contains(key) else { continue }

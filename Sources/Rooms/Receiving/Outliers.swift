@@ -6,7 +6,7 @@ import Persistence
 
 extension Room {
     /// Stores verified events that others build on. What is here already stays as it is; what lacks its own auth events is left out; what
-    /// these do not allow is kept as rejected.
+    /// these do not allow, or what names events of other rooms as such, is kept as rejected.
     package func storeOutliers(_ events: [Event]) async throws {
         guard !events.isEmpty else { return }
         try await alone { try await OutlierIntake(room: self).store(events) }
@@ -35,11 +35,14 @@ private struct OutlierIntake {
             numbers[row.id] = row.nid
             if row.flags.contains(.rejected) { rejected.insert(row.id) }
         }
+        let foreign = Set(rows.filter { $0.roomNID != roomNID }.map(\.id))
         var new: [(event: Event, flags: EventFlags)] = []
         for event in sorted where standings[event.id] == nil {
             let authEvents = event.authEvents.compactMap { known[$0] }
-            guard authEvents.count == event.authEvents.count else { continue }
-            let isAllowed = OutlierIntake.isAllowed(event, by: authEvents, create: room.current.createEvent, rejected)
+            let namesForeign = event.authEvents.contains(where: foreign.contains)
+            guard namesForeign || authEvents.count == event.authEvents.count else { continue }
+            let isAllowed =
+                !namesForeign && OutlierIntake.isAllowed(event, by: authEvents, create: room.current.createEvent, rejected)
             if !isAllowed { rejected.insert(event.id) }
             numbers[event.id] = EventNID(environment.sequences.next(.events))
             known[event.id] = event

@@ -58,6 +58,12 @@ package enum Receipt: Sendable {
 package struct MissingFoundation: Error, Sendable, CustomStringConvertible {
     package let event: EventID
     package let missing: [EventID]
+
+    package init(event: EventID, missing: [EventID]) {
+        self.event = event
+        self.missing = missing
+    }
+
     package var description: String { "\(event) stands on events that are not here: \(missing.map(\.string).joined(separator: ", "))" }
 }
 

@@ -345,8 +345,13 @@ async def test_answers_without_an_end_cost_little_and_hold_up_nobody(visit, mart
 
         visitor.partner.instead["state_ids"] = ids
     before = resident(martlet)
-    auth = {"auth_events": ["$" + "C" * 43]} if endpoint == "event_auth" else {"prev_events": ["$" + "B" * 43]}
-    hanging = asyncio.create_task(visitor.send(visitor.event(**auth, follows=False)))
+    if endpoint == "event_auth":
+        sent = visitor.event(auth_events=["$" + "C" * 43], follows=False)
+    else:
+        # A state is asked for at what comes before the events of a gap, not before what is sent.
+        between = visitor.event(prev_events=["$" + "B" * 43], follows=False)
+        sent = visitor.event(prev_events=[visitor.id(between)], follows=False)
+    hanging = asyncio.create_task(visitor.send(sent))
     await asyncio.sleep(0.3)
     begun = time.monotonic()
     await still_well(other_alice, other)

@@ -60,7 +60,8 @@ extension SyncReader {
     private func typing(in room: RoomScope, isWhole: Bool) -> [UserID]? {
         guard room.hasTyping || isWhole, filter.passesEphemeral(SyncAnswer.typingType, in: room.room.room) else { return nil }
         let (changedAt, users) = engine.typing.state(in: room.room.room)
-        if isWhole { return users.isEmpty ? nil : users }
+        // That nobody types any more is said to a client that begins as well, while it is remembered; so does Synapse.
+        if isWhole { return changedAt == .zero ? nil : users }
         guard let since, changedAt > since, changedAt <= upTo else { return nil }
         return users
     }
