@@ -51,5 +51,6 @@ package final class PartialRooms: Sendable {
         if case .whole(let position)? = self[room] { position } else { nil }
     }
 
-    func set(_ standing: Standing?, of room: RoomNID) { rooms.withLock { $0[room] = standing } }
+    /// nil: the room is whole, and clients need not be told since when.
+    package func set(_ standing: Standing?, of room: RoomNID) { rooms.withLock { $0[room] = standing } }
 }

@@ -50,4 +50,12 @@ struct DeviceListMovesTests {
         #expect((moves.arrivals[Self.room] ?? []) == (example.arrived ? [Self.you] : []))
         #expect((moves.departures[Self.room] ?? []) == (example.departed ? [Self.you] : []))
     }
+
+    @Test("a room whose members have come is news, whoever moved in it")
+    func completion() {
+        var moves = DeviceListMoves(viewer: Self.me)
+        #expect(moves.isEmpty)
+        moves.complete(Self.room)
+        #expect(!moves.isEmpty && moves.roomsCompleted == [Self.room])
+    }
 }

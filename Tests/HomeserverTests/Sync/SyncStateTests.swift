@@ -10,8 +10,8 @@ struct SyncStateTests: SyncSuite {
     private let laptop = DeviceID(trusted: "LAPTOP")
 
     /// Alice and bob have feeds since position 10 and are in the room since 11 and 12.
-    private func stateWithRoom() -> SyncState {
-        var state = SyncState(at: StreamPosition(10), byteLimit: 1 << 20)
+    private func stateWithRoom(_ partialRooms: PartialRooms = PartialRooms()) -> SyncState {
+        var state = SyncState(at: StreamPosition(10), byteLimit: 1 << 20, partialRooms: partialRooms)
         for user in [alice, bob] {
             let feed = state.feed(of: user, now: 0)
             state.load(feed, [], newest: [:], asOf: StreamPosition(10))
@@ -59,6 +59,37 @@ struct SyncStateTests: SyncSuite {
     func unloaded() {
         var state = SyncState(at: StreamPosition(10), byteLimit: 1 << 20)
         #expect(scope(&state, since: 10) == nil)
+    }
+
+    private var lazy: SyncFilter {
+        var filter = Filter.everything
+        filter.room.state.lazyLoadMembers = true
+        return SyncFilter(filter, maximumLimit: 100)
+    }
+
+    @Test("a room whose members are not all known is for those who load members lazily; the others see it when they are")
+    func partial() {
+        let rooms = PartialRooms()
+        rooms.set(.partial, of: roomNumber)
+        var state = stateWithRoom(rooms)
+        _ = state.apply(commit(event(13)))
+        func scope(_ filter: SyncFilter, since: Int64?) -> SyncScope? {
+            state.scope(ScopeQuestion(user: bob, device: nil, since: since.map { StreamPosition($0) }, filter: filter), now: 1)
+        }
+        #expect(scope(everything, since: 12)?.rooms.isEmpty == true && scope(everything, since: nil)?.rooms.isEmpty == true)
+        #expect(scope(lazy, since: 12)?.rooms.count == 1 && scope(lazy, since: nil)?.rooms.count == 1)
+
+        let waiter = SyncWaiter(device: phone)
+        let parked = state.park(waiter, of: bob, seen: StreamPosition(13))
+        #expect(parked)
+        rooms.set(.whole(at: StreamPosition(14)), of: roomNumber)
+        let woken = state.apply(commit(14, .completion(room: room, nid: roomNumber)))
+        #expect(woken.count == 1 && woken.first === waiter)
+        for filter in [everything, lazy] {
+            #expect(scope(filter, since: 13)?.rooms.map(\.wholeAt) == [StreamPosition(14)])
+            #expect(scope(filter, since: 13)?.hasDeviceLists == true)
+            #expect(scope(filter, since: 14)?.isEmpty == true)
+        }
     }
 
     @Test("who waits in a room is woken by its events, once, and others are not")

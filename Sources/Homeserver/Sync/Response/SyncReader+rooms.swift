@@ -33,7 +33,8 @@ extension SyncReader {
         answer.accountData = isNew ? try await allAccountData(of: room.room.room) : data
         answer.receipts = receipts
         answer.typing = typing(in: room, isWhole: isWhole)
-        answer.isWanted = isWhole
+        // How many are in it, clients hear at once.
+        answer.isWanted = isWhole || hasBecomeWhole(room)
         answer.isNew = isNew
         return answer.isEmpty ? nil : answer
     }
