@@ -119,6 +119,7 @@ package final class Homeserver: Sendable {
     /// What other servers tell.
     package let edus: any EDUReceiver
     package let remoteUpkeep: RemoteUpkeep
+    package let eventIntake: EventIntake
 
     /// - Parameter groundwork: what stands below the services: the database and the rooms.
     /// - Throws: where a key or a template of the configuration cannot be used.
@@ -318,8 +319,9 @@ package final class Homeserver: Sendable {
                 SigningKeyEDU(lists: remoteDeviceLists),
                 DirectToDeviceEDU(toDevice: toDevice, lists: remoteDeviceLists, rateLimits: rateLimits),
             ], logger: logger)
+        eventIntake = federatedRooms.intake
         transactions = TransactionReceiver(
-            rooms: rooms, verifier: federatedRooms.verifier, intake: federatedRooms.intake, edus: edus, logger: logger)
+            rooms: rooms, verifier: federatedRooms.verifier, intake: eventIntake, edus: edus, logger: logger)
         remoteUpkeep = RemoteUpkeep(lists: remoteDeviceLists, toDevice: toDevice, logger: logger)
         retention = RetentionService(
             options: configuration.retention, rules: retentionRules, groundwork: groundwork, logger: logger)

@@ -70,6 +70,7 @@ struct Wiring {
             homeserver.remoteDeviceTracking,
             homeserver.remoteDeviceLists,
             homeserver.remoteUpkeep,
+            homeserver.eventIntake,
             homeserver.sessions.activity,
             homeserver.toDevice,
             homeserver.typing,

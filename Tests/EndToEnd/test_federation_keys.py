@@ -372,7 +372,7 @@ async def test_a_redirect_to_a_private_address_is_not_followed(town, front):
     assert front.count(WELL_KNOWN) == 1 and inside.asked == []
 
 
-@pytest.mark.parametrize("hostile", ["loop", "endless", "plain"])
+@pytest.mark.parametrize("hostile", ["loop", "endless", "huge", "slow", "plain"])
 async def test_a_hostile_well_known_ends_soon(town, front, hostile):
     server = await town()
 
@@ -382,7 +382,10 @@ async def test_a_hostile_well_known_ends_soon(town, front, hostile):
     async def plain(request):
         raise web.HTTPFound(f"http://localhost:{front.port}/x")
 
-    front.handlers[WELL_KNOWN] = {"loop": loop, "endless": endless, "plain": plain}[hostile]
+    async def huge(request):
+        return web.Response(body=b'{"m.server": "localhost:1", "padding": "%s"}' % (b"x" * 100_000_000), content_type="application/json")
+
+    front.handlers[WELL_KNOWN] = {"loop": loop, "endless": endless, "huge": huge, "slow": slow, "plain": plain}[hostile]
     before = resident(server)
     begun = time.monotonic()
     status, body = await get(server, "/_matrix/key/v2/query/localhost")

@@ -77,6 +77,15 @@ package enum FederationFailure: Error, Sendable, Hashable, CustomStringConvertib
         }
     }
 
+    /// The server does not answer now; later it may.
+    package var isPassing: Bool {
+        switch self {
+        case .paused, .unreachable: true
+        case .answered(let error): error.status >= 500 || error.status == 429
+        case .notAllowed, .malformed: false
+        }
+    }
+
     /// What our own client is told.
     package var asMatrixError: MatrixError {
         switch self {

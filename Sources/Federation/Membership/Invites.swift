@@ -37,10 +37,10 @@ package struct Invites: Sendable {
     /// - Throws: `M_FORBIDDEN` by the room's rules or by the other server, `M_UNKNOWN` where it does not answer.
     package func invite(_ draft: EventDraft, of user: UserID, to room: Room) async throws -> EventID {
         let event = try await room.recommended(room.propose(draft))
-        let state = try await events.strippedState(of: room.current, inviter: event.sender)
+        let state = try await events.stateForOutsiders(of: room.current, invitedBy: event.sender)
         let answer: JSON
         do {
-            answer = try await client.sendInvite(event, strippedState: state, to: user.server)
+            answer = try await client.sendInvite(event, state: state, to: user.server)
         } catch {
             throw error.asMatrixError
         }

@@ -59,12 +59,12 @@ package struct MembershipHandshakes: Sendable {
 
     /// `/send_knock`.
     ///
-    /// - Returns: the room's stripped state.
+    /// - Returns: what who knocks may know of the room: events.
     package func knock(_ request: Request) async throws -> [[UInt8]] {
         let served = try await self.served.open(request.room, to: request.origin)
         guard served.snapshot.version.knocking else { throw MatrixError.forbidden("This room version does not support knocking") }
         _ = try await take(memberEvent(request, .knock, in: served), in: served)
-        return try await self.served.events.strippedState(of: served.room.current)
+        return try await self.served.events.stateForOutsiders(of: served.room.current)
     }
 
     // MARK: Steps

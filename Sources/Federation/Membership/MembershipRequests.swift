@@ -94,12 +94,12 @@ extension FederationClient {
 
     /// Asks the server of an invited user to sign the invite.
     ///
-    /// - Parameter strippedState: JSON values, what the user may know of the room.
-    func sendInvite(_ event: Event, strippedState: [[UInt8]], to server: ServerName) async throws(FederationFailure) -> JSON {
+    /// - Parameter state: JSON values, what the user may know of the room: events.
+    func sendInvite(_ event: Event, state: [[UInt8]], to server: ServerName) async throws(FederationFailure) -> JSON {
         var body = JSONWriter(capacity: event.json.count + 1024)
         body.object { body in
             body.member("event", raw: event.json)
-            body.member("invite_room_state", array: { list in for state in strippedState { list.raw(state) } })
+            body.member("invite_room_state", array: { list in for event in state { list.raw(event) } })
             body.member("room_version", event.version.id)
         }
         let content: [UInt8]
@@ -112,7 +112,7 @@ extension FederationClient {
                 .federation("PUT", to: server, version: "v2", path: ["invite", event.roomID.string, event.id.string], content: content))
         } catch {
             guard case .answered(let refusal) = error, refusal.isOfUnknownEndpoint, event.version.isOfFirstInviteForm else { throw error }
-            answer = try await sendInviteInFirstForm(event, strippedState, to: server)
+            answer = try await sendInviteInFirstForm(event, state, to: server)
         }
         guard let signed = answer["event"], signed.isObject else { throw .malformed("it has not signed the invite") }
         return signed
@@ -120,10 +120,10 @@ extension FederationClient {
 
     /// What there is to know of the room stands in the event.
     private func sendInviteInFirstForm(
-        _ event: Event, _ strippedState: [[UInt8]], to server: ServerName
+        _ event: Event, _ state: [[UInt8]], to server: ServerName
     ) async throws(FederationFailure) -> JSON {
         var writer = JSONWriter(capacity: 1024)
-        writer.array { list in for state in strippedState { list.raw(state) } }
+        writer.array { list in for event in state { list.raw(event) } }
         let content: [UInt8]
         do {
             var pdu = JSONObject(try event.document())

@@ -22,7 +22,9 @@ extension EventIntake {
 
     /// What the room's state after an event is that need not be here, as a server says.
     package func state(after event: EventID, in room: Room, from server: ServerName) async throws -> [EventID] {
-        let ids = try await client.stateIDs(of: room.id, at: event, from: server)
+        let (ids, server) = try await ask(server, in: room) { server throws(FederationFailure) in
+            (try await client.stateIDs(of: room.id, at: event, from: server), server)
+        }
         // What the event itself sets, it says.
         try await fetchEvents(of: ids, besides: [event], at: event, in: room, from: server)
         let state = try await usable(ids.state, in: room)

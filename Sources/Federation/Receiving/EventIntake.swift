@@ -5,16 +5,25 @@ import Logging
 import MatrixCore
 import Persistence
 import Rooms
+import ServiceLifecycle
 
 /// Brings events of other servers into their rooms.
 ///
-/// Of each room one event at a time is looked after: two servers that tell of the same gap do not have it filled twice.
+/// Of each room and server one event at a time is looked after. Servers do not wait for each other: one that is slow to say what its
+/// events stand on holds up nobody else's.
 package struct EventIntake: Sendable {
     let client: FederationClient
     let verifier: EventVerifier
     private let database: any Database
     private let logger: Logger
-    private let queues = KeyedQueue<RoomID>()
+    private let queues = KeyedQueue<Lane>()
+    private let late = LateEvents()
+
+    private struct Lane: Hashable {
+        let room: RoomID
+        /// nil: the room's past.
+        let server: ServerName?
+    }
 
     /// How many events are fetched to close a gap. What is beyond is left to those who page back.
     private static let gapLimit = 20
@@ -22,6 +31,8 @@ package struct EventIntake: Sendable {
     static let singleFetchLimit = 60
     /// How many single events are fetched at once.
     private static let width = 6
+    /// How many other servers are asked when the one that told of an event does not answer.
+    private static let otherLimit = 2
 
     package init(client: FederationClient, verifier: EventVerifier, database: any Database, logger: Logger) {
         self.client = client
@@ -35,19 +46,19 @@ package struct EventIntake: Sendable {
     ///
     /// - Throws: `DatabaseError` when they cannot be stored; then they should come again.
     package func take(_ events: [Event], in room: Room, from server: ServerName) async throws {
-        try await queues.run(room.id) { try await takeInTurn(events, in: room, from: server) }
+        try await queues.run(Lane(room: room.id, server: server)) { try await takeInTurn(events, in: room, from: server) }
     }
 
     /// Brings one event in, and says what became of it.
     package func take(_ remote: RemoteEvent, in room: Room, from server: ServerName) async throws -> Receipt {
-        try await queues.run(room.id) { try await takeOne(remote, in: room, from: server) }
+        try await queues.run(Lane(room: room.id, server: server)) { try await takeOne(remote, in: room, from: server) }
     }
 
     /// Brings events in that happened before all that is known of the room.
     ///
     /// - Parameter events: verified, in any order.
     package func takePast(_ events: [Event], in room: Room, from server: ServerName) async throws {
-        try await queues.run(room.id) {
+        try await queues.run(Lane(room: room.id, server: nil)) {
             let known = try await standings(events.map(\.id))
             // The newest first: each gets the place before those that are there.
             let new = events.filter { known[$0.id]?.isInGraph != true }.sorted { $0.isBefore($1) }
@@ -107,6 +118,7 @@ package struct EventIntake: Sendable {
             note(error, of: event)
         } catch let error as FederationFailure {
             note(error, of: event)
+            if error.isPassing { late.add(LateEvent(event: event, room: room, server: server)) }
         }
     }
 
@@ -152,12 +164,17 @@ package struct EventIntake: Sendable {
     }
 
     /// Fetches the events between what is here and `event`, and brings them in. What is still missing then stays so.
+    ///
+    /// - Throws: where no server answers that might.
     private func closeGap(before event: Event, in room: Room, from server: ServerName) async throws {
         let list: [JSON]
         do {
-            list = try await client.missingEvents(
-                in: room.id, after: room.forwardExtremities, before: [event.id], limit: Self.gapLimit, from: server)
+            list = try await ask(server, in: room) { server throws(FederationFailure) in
+                try await client.missingEvents(
+                    in: room.id, after: room.forwardExtremities, before: [event.id], limit: Self.gapLimit, from: server)
+            }
         } catch {
+            guard !error.isPassing else { throw error }
             logger.info("a gap stays open", metadata: ["room": "\(room.id)", "server": "\(server)", "error": "\(error)"])
             return
         }
@@ -175,8 +192,26 @@ package struct EventIntake: Sendable {
 
     private func fetchAuthChain(of event: Event, in room: Room, from server: ServerName) async throws {
         guard try await standings(event.authEvents).count < Set(event.authEvents).count else { return }
-        let chain = try await client.authChain(of: event.id, in: room.id, from: server)
+        let chain = try await ask(server, in: room) { server throws(FederationFailure) in
+            try await client.authChain(of: event.id, in: room.id, from: server)
+        }
         try await room.storeOutliers(verifier.verified(chain, version: room.version, in: room.id))
+    }
+
+    /// Asks the server that told of an event, and while it does not answer, others that are in the room.
+    func ask<Answer: Sendable>(
+        _ first: ServerName, in room: Room, _ question: (ServerName) async throws(FederationFailure) -> Answer
+    ) async throws(FederationFailure) -> Answer {
+        do {
+            return try await question(first)
+        } catch {
+            guard error.isPassing else { throw error }
+            let others = room.current.servers(limit: Self.otherLimit + 2).filter { $0 != first && $0 != client.serverName }
+            for server in others.prefix(Self.otherLimit) {
+                do { return try await question(server) } catch { continue }
+            }
+            throw error
+        }
     }
 
     // MARK: States
@@ -240,6 +275,25 @@ package struct EventIntake: Sendable {
     func standings(_ ids: [EventID]) async throws -> [EventID: EventStanding] {
         guard !ids.isEmpty else { return [:] }
         return try await database.read { try EventStore.standings(Set(ids), on: $0) }
+    }
+}
+
+// MARK: What comes too early
+
+extension EventIntake: Service {
+    /// Tries again to bring in what could not be, until the server stops.
+    package func run() async throws {
+        await late.run { [self] late in
+            do {
+                _ = try await take(RemoteEvent(late.event), in: late.room, from: late.server)
+                return true
+            } catch let error as FederationFailure {
+                return !error.isPassing
+            } catch {
+                note(error, of: late.event)
+                return error is MissingFoundation
+            }
+        }
     }
 }
 

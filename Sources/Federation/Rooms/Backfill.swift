@@ -22,6 +22,8 @@ package actor Backfill: RoomPast {
     /// How many servers are asked.
     private static let serverLimit = 5
     private static let pauseWhenExhausted: Duration = .seconds(300)
+    /// The pause where some did not answer: they may have more.
+    private static let pauseWhenSilent: Duration = .seconds(5)
 
     package init(client: FederationClient, verifier: EventVerifier, intake: EventIntake, database: any Database, logger: Logger) {
         self.client = client
@@ -44,6 +46,7 @@ package actor Backfill: RoomPast {
         let nid = room.nid
         let starts = try await database.read { try MissingEventStore.events(in: nid, limit: Self.startLimit, on: $0) }
         guard !starts.isEmpty else { return false }
+        var isAnybodySilent = false
         for server in candidates(room) {
             do {
                 let list = try await client.backfill(room.id, from: starts.map(\.id), limit: Self.eventLimit, at: server)
@@ -54,13 +57,14 @@ package actor Backfill: RoomPast {
                 let left = try await database.read { try MissingEventStore.events(in: nid, limit: Self.startLimit, on: $0) }
                 if left != starts { return true }
             } catch let error as FederationFailure {
+                isAnybodySilent = isAnybodySilent || error.isPassing
                 logger.info(
                     "a server does not tell of the past", metadata: ["room": "\(room.id)", "server": "\(server)", "error": "\(error)"])
             } catch let error as MissingFoundation {
                 logger.info("the past does not fit", metadata: ["room": "\(room.id)", "server": "\(server)", "error": "\(error)"])
             }
         }
-        exhausted.insert(.now.advanced(by: Self.pauseWhenExhausted), for: room.id)
+        exhausted.insert(.now.advanced(by: isAnybodySilent ? Self.pauseWhenSilent : Self.pauseWhenExhausted), for: room.id)
         return false
     }
 

@@ -18,12 +18,16 @@ extension EventReader {
         return try (others + [invite]).map { try $0.stripped() }
     }
 
-    /// The stripped state of a room as it is now, for whoever may learn of it.
+    /// What another server learns of a room by an invite or a knock of one of its users, as the room is now: whole events, by which that
+    /// server can tell that the room is what it is said to be. Server-Server API §Inviting to a room, §Knocking upon a room.
     ///
-    /// - Parameter inviter: who invites them.
-    package func strippedState(of room: RoomSnapshot, inviter: UserID? = nil) async throws -> [[UInt8]] {
+    /// - Parameter inviter: whose name the invited user should see.
+    package func stateForOutsiders(of room: RoomSnapshot, invitedBy inviter: UserID? = nil) async throws -> [[UInt8]] {
         let keys = EventReader.strippedKeys + (inviter.map { [.member($0)] } ?? [])
-        return try await events(keys.compactMap { room.entry($0)?.nid }).map { try $0.stripped() }
+        let entries = keys.compactMap { room.entry($0)?.nid }
+        let rows = try await database.read { try EventStore.rows(entries, on: $0) }
+        let events = Dictionary(rows.map { ($0.nid, $0.json) }) { first, _ in first }
+        return entries.compactMap { events[$0] }
     }
 
     /// What another server has said of a room that this one is not in.

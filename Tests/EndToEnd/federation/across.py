@@ -40,6 +40,24 @@ async def arrive_everywhere(room, event_ids, *clients, within=20):
     await asyncio.gather(*(arrives(client, room, event_id, within) for client in clients for event_id in event_ids))
 
 
+async def hear_each_other(room, *people, within=60):
+    """Each says something, and once more while one of them has not heard the others -> all that was said.
+
+    Synapse may miss that a server is back: its own attempt was just failing when that one showed itself, or it could not ask what had
+    come before. It tries again with the next event."""
+    deadline = time.monotonic() + within
+    said = []
+    while True:
+        latest = [await one.send(room, f"do you hear me? {one.user}") for one in people]
+        said += latest
+        try:
+            await arrive_everywhere(room, latest, *people, within=5)
+            return said
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+
+
 async def redacted(client, room, event_id):
     """Waits until the event has lost its content."""
     return await until(f"the redaction of {event_id} at {client.user}",

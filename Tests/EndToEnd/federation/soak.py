@@ -16,7 +16,7 @@ import aiohttp
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from across import agree, arrive_everywhere, in_room, same_messages  # noqa: E402
+from across import agree, hear_each_other, in_room, same_messages  # noqa: E402
 from homeserver import Homeserver, MatrixFailure  # noqa: E402
 from partner import Authority  # noqa: E402
 from synapse import Synapse, federated  # noqa: E402
@@ -137,9 +137,8 @@ class Soak:
 
     async def compare(self):
         watchers = [one for one in self.people if one.power in (50, 100)]
-        last = [await one.send(self.room, "the end") for one in watchers]
         begun = time.monotonic()
-        await arrive_everywhere(self.room, last, *watchers, within=120)
+        last = await hear_each_other(self.room, *watchers, within=120)
         found = await agree(self.room, *watchers, within=120)
         print(f"one state of {len(found)} entries after {time.monotonic() - begun:.1f} s", flush=True)
         await same_messages(self.room, self.sent + last, *watchers, within=180, beside=self.doubtful)

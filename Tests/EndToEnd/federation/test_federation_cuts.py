@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from across import agree, arrive_everywhere, arrives, becomes, content, in_room, membership, same_messages, until
+from across import agree, arrives, becomes, content, hear_each_other, in_room, membership, same_messages, until
 from homeserver import MatrixFailure
 
 versions = pytest.mark.parametrize("version", ["10", "12"])
@@ -56,9 +56,7 @@ async def test_both_write_while_the_line_is_cut(sides, person, version):
         for part in await asyncio.gather(write(alice, room), write(bob, room), write(ben, room)):
             sent += part
         sent.append(await anna.send(room, "is anybody there?"))
-    after = [await alice.send(room, "after"), await bob.send(room, "after")]
-    await arrive_everywhere(room, after, alice, bob)
-    sent += after
+    sent += await hear_each_other(room, alice, bob)
     await agree(room, alice, anna, bob, ben)
     await same_messages(room, sent, alice, ben)
 
@@ -81,8 +79,7 @@ async def test_a_moderator_acts_while_the_line_is_cut(sides, person, version):
         await bob.state(room, "m.room.name", {"name": "Bob's"})
         await ben.state(room, "m.room.topic", {"topic": "of ben"})
         await alice.state(room, "m.room.topic", {"topic": "of alice"})
-    after = [await alice.send(room, "order is restored"), await ben.send(room, "is it?")]
-    await arrive_everywhere(room, after, alice, ben)
+    await hear_each_other(room, alice, ben)
     await agree(room, alice, ben)
     for witness in (alice, ben):
         assert await membership(witness, room, bob.user) == "ban"
@@ -101,10 +98,9 @@ async def test_one_side_stands_still(sides, person, version):
         there.thaw()
     for part in await asyncio.gather(*waiting):
         sent += part
-    after = [await alice.send(room, "after"), await bob.send(room, "after")]
-    await arrive_everywhere(room, after, alice, bob)
+    sent += await hear_each_other(room, alice, bob)
     await agree(room, alice, anna, bob, ben)
-    await same_messages(room, sent + after, alice, bob)
+    await same_messages(room, sent, alice, bob)
 
 
 async def test_much_is_said_during_a_long_cut(sides, person):
@@ -113,11 +109,10 @@ async def test_much_is_said_during_a_long_cut(sides, person):
     with cut(here, there):
         sent = await write(alice, room, 40)
         sent.append(await bob.send(room, "alone"))
-    after = [await alice.send(room, "after"), await bob.send(room, "after")]
     # More than the servers send each other unasked: much of it is fetched.
-    await arrive_everywhere(room, after, alice, bob, within=60)
+    sent += await hear_each_other(room, alice, bob)
     await agree(room, alice, anna, bob, ben)
-    await same_messages(room, sent + after, alice, bob)
+    await same_messages(room, sent, alice, bob)
 
 
 @versions

@@ -4,11 +4,12 @@ from urllib.parse import quote
 
 import pytest
 
-from across import agree, arrives, becomes, content, has_state, in_room, until
-from test_federation_access import allow
+from across import VERSIONS, agree, arrives, becomes, content, has_state, in_room, until
+from test_federation_access import RESTRICTED, allow
 
 
-@pytest.mark.parametrize("before, after", [("6", "11"), ("10", "12")])
+# From each version to the next one.
+@pytest.mark.parametrize("before, after", zip(VERSIONS, VERSIONS[1:] + ["12"]))
 async def test_members_follow_an_upgraded_room(sides, person, before, after):
     here, there = sides
     alice, bob = await person(here, "alice"), await person(there, "bob")
@@ -43,17 +44,21 @@ async def tree(client, root, **query):
     return {room["room_id"]: room for room in answer["rooms"]}
 
 
-async def test_a_tree_of_spaces_is_seen_from_both_sides(sides, person):
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_tree_of_spaces_is_seen_from_both_sides(sides, person, version):
     here, there = sides
     alice, bob, carol = await person(here, "alice"), await person(there, "bob"), await person(there, "carol")
-    space = {"creation_content": {"type": "m.space"}}
+    room = {"room_version": version}
+    space = {"creation_content": {"type": "m.space"}, **room}
     root = await alice.create_room(preset="public_chat", name="Root", **space)
     inner = await alice.create_room(preset="public_chat", name="Inner", **space)
-    open_room = await alice.create_room(preset="public_chat", name="Open", topic="for all")
-    closed = await alice.create_room(preset="private_chat", name="Closed")
-    members_only = await alice.create_room(preset="private_chat", name="Members", initial_state=[
-        {"type": "m.room.join_rules", "state_key": "", "content": allow("restricted", root)}])
-    away = await bob.create_room(preset="public_chat", name="Away")
+    open_room = await alice.create_room(preset="public_chat", name="Open", topic="for all", **room)
+    closed = await alice.create_room(preset="private_chat", name="Closed", **room)
+    # A room for the members of a space; where versions know no such rule, one of the oldest that does.
+    members_only = await alice.create_room(
+        preset="private_chat", name="Members", room_version=version if version in RESTRICTED else RESTRICTED[0], initial_state=[
+            {"type": "m.room.join_rules", "state_key": "", "content": allow("restricted", root)}])
+    away = await bob.create_room(preset="public_chat", name="Away", **room)
     for parent, child, server in [(root, inner, here), (inner, open_room, here), (root, closed, here), (root, members_only, here),
                                   (root, away, there)]:
         await alice.state(parent, "m.space.child", {"via": [server.name], "suggested": child == inner}, key=child)

@@ -1,0 +1,105 @@
+"""A server tells of something and falls silent before it has said what that stands on: nothing is lost by it."""
+
+import asyncio
+
+from aiohttp import web
+
+from across import arrives, message_ids, until
+from test_federation_hostile import town, unseen, visit  # noqa: F401
+from visitor import Visitor
+
+QUESTIONS = ("get_missing_events", "state_ids", "state", "event_auth", "event", "backfill")
+
+
+def fall_silent(partner):
+    async def broken(request):
+        return web.json_response({"errcode": "M_UNKNOWN", "error": "out of order"}, status=502)
+
+    partner.instead.update({name: broken for name in QUESTIONS})
+
+
+async def joined_by(partner, visitor):
+    """-> a visitor of another server in the same room."""
+    partner.session = visitor.partner.session
+    return await Visitor(partner, visitor.server, visitor.room, visitor.version).join()
+
+
+async def test_the_last_word_comes_in_when_its_server_is_back(visit):  # noqa: F811
+    alice, visitor = await visit()
+    unheard = [visitor.event(content={"msgtype": "m.text", "body": f"unheard {number}"}) for number in range(3)]
+    last = visitor.event(content={"msgtype": "m.text", "body": "the last word"})
+    fall_silent(visitor.partner)
+    await visitor.send(last)
+    await unseen(alice, visitor.room, visitor.id(last))
+    visitor.partner.instead.clear()
+    # Nobody says anything more.
+    await arrives(alice, visitor.room, visitor.id(last), within=60)
+    assert await message_ids(alice, visitor.room) == [visitor.id(event) for event in [last, *unheard[::-1]]]
+
+
+async def test_others_in_the_room_know_what_is_missing(visit, town):  # noqa: F811
+    first, second = await town(), await town()
+    alice, visitor = await visit(partner=first)
+    other = await joined_by(second, visitor)
+    visitor.events |= other.events
+    visitor.state |= other.state
+    visitor.follow(other.events[other.latest[0]])
+    missing = visitor.event(content={"msgtype": "m.text", "body": "to the other server only"})
+    last = visitor.event(content={"msgtype": "m.text", "body": "to all"})
+    other.events |= visitor.events
+    fall_silent(first)
+    await visitor.send(last)
+    await arrives(alice, visitor.room, visitor.id(last), within=5)
+    assert await message_ids(alice, visitor.room) == [visitor.id(last), visitor.id(missing)]
+
+
+async def test_one_who_is_slow_to_answer_holds_up_no_other_server_of_the_room(visit, town):  # noqa: F811
+    first, second = await town(), await town()
+    alice, visitor = await visit(partner=first)
+    other = await joined_by(second, visitor)
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def hang(request):
+        asked.set()
+        await answer.wait()
+        return web.json_response({"events": []})
+
+    first.instead["get_missing_events"] = hang
+    sent = visitor.event(prev_events=["$" + "N" * 43], follows=False)
+    hanging = asyncio.create_task(visitor.send(sent))
+    try:
+        await asyncio.wait_for(asked.wait(), 10)
+        said = other.event(content={"msgtype": "m.text", "body": "meanwhile"})
+        assert await asyncio.wait_for(other.send(said), 5) == {other.id(said): {}}
+        assert await message_ids(alice, visitor.room) == [other.id(said)]
+    finally:
+        answer.set()
+        await hanging
+    assert not hanging.exception()
+
+
+async def test_the_past_is_asked_for_again_when_somebody_has_it(visit):  # noqa: F811
+    """Who pages back while nobody answers does not end the room's history for everybody."""
+    alice, visitor = await visit()
+    past = [visitor.event(content={"msgtype": "m.text", "body": f"past {number}"}) for number in range(30)]
+    last = visitor.event(content={"msgtype": "m.text", "body": "the newest"})
+
+    async def broken(request):
+        return web.json_response({"errcode": "M_UNKNOWN", "error": "out of order"}, status=502)
+
+    visitor.partner.instead["backfill"] = broken
+    await visitor.send(last)
+    await arrives(alice, visitor.room, visitor.id(last))
+    # The newest of what is missing has come with it.
+    assert 1 < len(await message_ids(alice, visitor.room)) < 31
+
+    async def backfill(request):
+        wanted = request.query.getall("v")
+        found = visitor.partner.between(visitor, [], wanted, 100) + [visitor.events[id] for id in wanted if id in visitor.events]
+        return web.json_response({"origin": visitor.partner.name, "origin_server_ts": 0, "pdus": found[::-1]})
+
+    visitor.partner.instead["backfill"] = backfill
+
+    async def all_there():
+        return await message_ids(alice, visitor.room) == [visitor.id(event) for event in [last, *past[::-1]]]
+    await until("what was said before", all_there, within=60)
