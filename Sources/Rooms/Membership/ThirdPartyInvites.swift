@@ -94,9 +94,12 @@ extension RoomMembership {
         _ signed: JSON, by sender: UserID, of target: UserID, in roomID: RoomID,
         isValid: @Sendable (StoredInvite.Key) async throws -> Bool
     ) async throws {
-        // The invite is the sender's, and only their server can sign it.
-        guard let room = try await rooms.room(roomID), isOwn(room), environment.isLocal(sender) else {
+        guard let room = try await rooms.room(roomID), isOwn(room) else {
             return try await exchangeElsewhere(signed, by: sender, of: target, in: roomID)
+        }
+        // Such an invite needs no signature of the sender's server: the invited user's server makes it, if it is in the room.
+        guard environment.isLocal(sender) || environment.isLocal(target) else {
+            throw MatrixError.forbidden("The invite is a matter of other servers")
         }
         guard let token = signed["token"]?.byteString, signed["mxid"]?.isString(target.string) == true else {
             throw MatrixError.badJSON("A signed third-party invite needs a token and the mxid of the user")
@@ -116,7 +119,10 @@ extension RoomMembership {
             if membership != .join, membership != .invite { try await inviteElsewhere(draft, of: target, to: room) }
             return
         }
-        try await room.send(from: EventOrigin(user: sender)) { state in
+        var origin = EventOrigin(user: sender)
+        // The room hears of it from here, also where the sender is from elsewhere.
+        origin.isRelayed = !environment.isLocal(sender)
+        try await room.send(from: origin) { state in
             // Who is in the room already needs no invite.
             state.membership(of: target) == .join || state.membership(of: target) == .invite ? [] : [draft]
         }
