@@ -47,11 +47,13 @@ struct FederationSenderTests {
                 try await server.say("before", in: room)
                 try await server.setMembership("leave", of: bob, in: room)
                 try await server.say("after", in: room)
-                try await eventually { server.servers.bodies(of: b) == ["before", "after"] }
+                try await eventually {
+                    let members = server.servers.pdus(of: a).filter { $0["type"]?.isString("m.room.member") == true }
+                    return server.servers.bodies(of: b) == ["before", "after"]
+                        && members.map { $0["content"]?["membership"]?.string } == ["leave"]
+                }
             }
             #expect(server.servers.bodies(of: a) == ["before"])
-            let members = server.servers.pdus(of: a).filter { $0["type"]?.isString("m.room.member") == true }
-            #expect(members.map { $0["content"]?["membership"]?.string } == ["leave"])
             let left = try await database.read { try FederationSendingStore.servers(in: room.nid, on: $0) }
             #expect(left == [b])
         }
