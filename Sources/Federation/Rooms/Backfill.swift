@@ -42,7 +42,11 @@ package actor Backfill: RoomPast {
         return try await task.value
     }
 
+    /// How long one waits for the members of a room, so that its past is placed on states that are whole.
+    private static let completionPatience: Duration = .seconds(3)
+
     private func fetch(_ room: Room) async throws -> Bool {
+        try await room.isSettled(within: Self.completionPatience)
         let nid = room.nid
         let starts = try await database.read { try MissingEventStore.events(in: nid, limit: Self.startLimit, on: $0) }
         guard !starts.isEmpty else { return false }

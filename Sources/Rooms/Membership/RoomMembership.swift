@@ -83,10 +83,7 @@ package struct RoomMembership: Sendable {
         }
         let environment = environment
         if action == .invite { try await checkMayInvite(target, requester) }
-        // Whether a user of another server is in the room, or banned from it, is not known before all members are.
-        if action == .kick || action == .unban, room.current.isPartial, room.current.membership(of: target) == nil {
-            try await room.waitUntilWhole()
-        }
+        if room.current.isPartial, room.current.membership(of: target) != .join { try await awaitMembers(of: room, for: action) }
 
         var change = MembershipChange(
             action: action, target: target, sender: requester.user, content: content, isGuest: requester.isGuest)
@@ -103,6 +100,16 @@ package struct RoomMembership: Sendable {
         let ids = try await room.send(from: origin) { try request.drafts(in: $0, isLocal: environment.isLocal) }
         guard let id = ids.first else { throw MatrixError.internalError }
         return id
+    }
+
+    /// Whether a user of another server is in the room, or banned from it, is not known before all members are. Who comes in may do so by
+    /// another server, if that takes long.
+    private func awaitMembers(of room: Room, for action: MembershipAction) async throws {
+        switch action {
+        case .kick, .unban: try await room.waitUntilWhole()
+        case .join: try await room.isSettled(within: .seconds(3))
+        case .invite, .leave, .ban, .knock: return
+        }
     }
 
     /// Changes a membership as `PUT …/state/m.room.member/{userId}` asks for it: by the content of the event.

@@ -65,7 +65,8 @@ struct GraphReplay: Sendable {
         let before = try await stateBefore(event, &result)
         let authEvents = try await environment.database.read { try EventStore.rows(event.authEvents, on: $0) }
         let verdicts = result.isRejected
-        let cited = Dictionary(authEvents.map { ($0.id, $0.flags.contains(.rejected)) }) { first, _ in first }
+        let room = base.snapshot.nid
+        let cited = Dictionary(authEvents.map { ($0.id, $0.flags.contains(.rejected) || $0.roomNID != room) }) { first, _ in first }
         let rejection = try await states.rejection(of: event, citing: authEvents, before: before) { verdicts[$0] ?? cited[$0] ?? true }
         if let rejection, row.id == join { throw WholeStateRefused(description: "it does not allow the join: \(rejection.reason)") }
         var replaced: ResolvedEntry.Holder?
@@ -86,6 +87,7 @@ struct GraphReplay: Sendable {
 
     private func stateBefore(_ event: Event, _ result: inout Result) async throws -> SnapshotLayering {
         guard event.id != join else { return base.layering }
+        guard !event.prevEvents.isEmpty else { return SnapshotLayering() }
         var branches: [SnapshotLayering] = []
         for id in event.prevEvents {
             guard let branch = result.after[id] ?? afterMissing[id], !branches.contains(where: { $0.top == branch.top }) else { continue }

@@ -85,11 +85,21 @@ extension Room {
     ///
     /// - Throws: `M_UNKNOWN` (504) where that takes too long; `CancellationError`.
     package nonisolated func waitUntilWhole(atMost patience: Duration = completionPatience) async throws {
-        guard !isSettled else { return }
+        guard try await isSettled(within: patience) else {
+            throw MatrixError.unknown("The members of the room are not known yet", status: 504)
+        }
+    }
+
+    /// The same for who can do without.
+    ///
+    /// - Returns: false where it takes too long.
+    @discardableResult
+    package nonisolated func isSettled(within patience: Duration) async throws -> Bool {
+        guard !isSettled else { return true }
         let commits = environment.journal.commits
         // Who begins to listen before looking misses nothing.
         let stream = commits.from(commits.position)
-        let isSettled = await withTaskGroup(of: Bool.self) { group in
+        let isSettledNow = await withTaskGroup(of: Bool.self) { group in
             group.addTask {
                 if self.isSettled { return true }
                 for await commit in stream where commit.concerns(self.id) { if self.isSettled { return true } }
@@ -104,7 +114,7 @@ extension Room {
             return first
         }
         try Task.checkCancellation()
-        guard isSettled else { throw MatrixError.unknown("The members of the room are not known yet", status: 504) }
+        return isSettledNow
     }
 }
 

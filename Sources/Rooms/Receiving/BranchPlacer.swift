@@ -95,6 +95,7 @@ struct BranchPlacer: Sendable {
         }
         let unknown = missing.filter { remote.statesAfterMissing[$0] == nil }
         let partial = head.snapshot.partial
+        if partial != nil, event.prevEvents.isEmpty { return SnapshotLayering() }
         guard unknown.isEmpty || partial != nil, !event.prevEvents.isEmpty else {
             throw MissingFoundation(event: event.id, missing: unknown)
         }
