@@ -400,6 +400,30 @@ async def test_requests_that_come_a_byte_at_a_time(visit, martlet, authority):
         writer.close()
 
 
+@pytest.mark.parametrize("is_signed", [True, False])
+async def test_requests_without_an_end(visit, martlet, is_signed):
+    alice, visitor = await visit()
+    path, sent, enough = f"{FEDERATION}/v1/send/endless", 0, 512 << 20
+
+    async def body():
+        nonlocal sent
+        yield b'{"pdus":['
+        while sent < enough:
+            sent += 65536
+            yield b" " * 65536
+
+    headers = {"Authorization": visitor.partner.authorization("PUT", path, martlet.name, {})} if is_signed else {}
+    before = resident(martlet)
+    try:
+        async with visitor.partner.session.put(f"{visitor.server.base}{path}", data=body(), headers=headers) as answer:
+            assert answer.status in (401, 413), answer
+    except (aiohttp.ClientError, ConnectionError):
+        # The server has hung up.
+        pass
+    assert sent < enough and resident(martlet) - before < MEMORY
+    await still_well(alice, visitor)
+
+
 async def test_a_redirect_of_a_request_leads_nowhere(visit, town):
     alice, visitor = await visit()
     inside = await town()
