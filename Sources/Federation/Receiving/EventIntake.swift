@@ -31,6 +31,8 @@ package struct EventIntake: Sendable {
     static let singleFetchLimit = 60
     /// How many single events are fetched at once.
     private static let width = 6
+    /// For how many branches of a part of the past their state is asked for. Those beyond are taken to begin as the oldest does.
+    private static let branchLimit = 20
     /// How many other servers are asked when the one that told of an event does not answer.
     private static let otherLimit = 2
 
@@ -60,19 +62,24 @@ package struct EventIntake: Sendable {
     package func takePast(_ events: [Event], in room: Room, from server: ServerName) async throws {
         try await queues.run(Lane(room: room.id, server: nil)) {
             let known = try await standings(events.map(\.id))
-            // The newest first: each gets the place before those that are there.
+            // The oldest first: the states of the others follow from theirs. There may be several gaps in what is known, and branches in each.
             let new = events.filter { known[$0.id]?.isInGraph != true }.sorted { $0.isBefore($1) }
-            guard let oldest = new.first else { return }
             var states: [EventID: [EventID]] = [:]
             if room.current.isPartial {
                 try await fetchAuthEvents(of: new, in: room, from: server)
             } else {
-                states = try await statesOfPast(new, oldest: oldest, in: room, from: server)
+                states = try await statesBeforePast(new, in: room, from: server)
             }
-            for event in new.reversed() {
+            for (event, position) in zip(new, room.pastPositions(new.count).reversed()) {
                 var remote = RemoteEvent(event, path: .past)
-                remote.stateBefore = states.removeValue(forKey: event.id)
-                _ = try await takeOne(remote, in: room, from: server)
+                remote.position = position
+                if event.prevEvents.isEmpty { remote.stateBefore = [] }
+                for id in event.prevEvents { remote.statesAfterMissing[id] = states[id] }
+                do {
+                    _ = try await takeOne(remote, in: room, from: server)
+                } catch let error as MissingFoundation {
+                    note(error, of: event)
+                }
             }
         }
     }
@@ -150,7 +157,7 @@ package struct EventIntake: Sendable {
         }
         // Of a room with partial state it is enough to know what it was at the join. When it is whole, all is placed again.
         if remote.stateBefore == nil, !room.current.isPartial {
-            for id in event.prevEvents where known[id]?.isInGraph != true {
+            for id in event.prevEvents where known[id]?.isInGraph != true && remote.statesAfterMissing[id] == nil {
                 remote.statesAfterMissing[id] = try await state(after: id, in: room, from: server)
             }
         }
@@ -255,19 +262,19 @@ package struct EventIntake: Sendable {
         do { return try await client.event(id, at: server) } catch { return [] }
     }
 
-    /// The states before events of the past: the one before the oldest is asked for, the others follow by what the events between set.
-    private func statesOfPast(
-        _ events: [Event], oldest: Event, in room: Room, from server: ServerName
-    ) async throws -> [EventID: [EventID]] {
-        var state: [StateKey: EventID] = [:]
-        for id in oldest.prevEvents {
-            state.merge(try await stateByKey(try await self.state(after: id, in: room, from: server), in: room)) { $1 }
-        }
-        try await room.storeOutliers(events.filter(\.isState))
+    /// The states at which a part of the past begins: those after the previous events of its events that are not here and not among them.
+    private func statesBeforePast(_ events: [Event], in room: Room, from server: ServerName) async throws -> [EventID: [EventID]] {
+        let previous = Set(events.flatMap(\.prevEvents)).subtracting(events.map(\.id))
+        let known = try await standings(Array(previous))
+        // Oldest first; what begins later may begin with what an older branch began with.
+        let missing = events.flatMap(\.prevEvents).filter { previous.contains($0) && known[$0]?.isInGraph != true }
         var states: [EventID: [EventID]] = [:]
-        for event in events {
-            states[event.id] = Array(state.values)
-            if let key = event.key { state[key] = event.id }
+        for id in missing where states[id] == nil {
+            if states.count < Self.branchLimit {
+                states[id] = try await state(after: id, in: room, from: server)
+            } else {
+                states[id] = missing.first.flatMap { states[$0] }
+            }
         }
         return states
     }

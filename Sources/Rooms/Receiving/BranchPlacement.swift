@@ -97,8 +97,7 @@ extension RoomBatch {
     /// An event that clients do not see, or that happened before all they have seen.
     private mutating func addBesideTimeline(_ placement: BranchPlacement) {
         let isPast = placement.receipt.refusal == nil && !placement.isGraphOnly
-        // The newest of the past stands before all of it that came earlier.
-        let position = isPast ? StreamPosition(-environment.sequences.next(.past)) : nil
+        let position = isPast ? placement.remote.position ?? environment.nextPastPosition() : nil
         let row = insertion(placement, event: placement.remote.event, redacts: nil)
         rows.append { connection in
             if placement.isKnown {

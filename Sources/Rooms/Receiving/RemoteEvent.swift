@@ -15,6 +15,8 @@ package struct RemoteEvent: Sendable {
     /// The room's states after those previous events that are not here: what another server says they are.
     package var statesAfterMissing: [EventID: [EventID]] = [:]
     package var path = Path.live
+    /// Where an event of the past stands in the timeline; nil: before all that is there.
+    package var position: StreamPosition?
 
     /// By which way the event came.
     package enum Path: Sendable, Hashable {

@@ -29,6 +29,9 @@ extension Room {
         }
     }
 
+    /// Places in the timeline before all that is there, for so many events of the past: the newest one's first.
+    package nonisolated func pastPositions(_ count: Int) -> [StreamPosition] { (0..<count).map { _ in environment.nextPastPosition() } }
+
     /// Has `work` done in its turn, with nothing else under way in the room.
     func alone(_ work: @escaping @Sendable () async throws -> Void) async throws {
         try await withCheckedThrowingContinuation { continuation in

@@ -49,5 +49,8 @@ package struct RoomEnvironment: Sendable {
         executors.isEmpty ? nil : executors[Int(room.value.magnitude % UInt64(executors.count))]
     }
 
+    /// What comes to be known of the past stands before all that is known already.
+    func nextPastPosition() -> StreamPosition { StreamPosition(-sequences.next(.past)) }
+
     package func isLocal(_ user: UserID) -> Bool { user.belongs(to: serverName) }
 }

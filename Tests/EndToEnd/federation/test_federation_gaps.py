@@ -18,6 +18,15 @@ def fall_silent(partner):
     partner.instead.update({name: broken for name in QUESTIONS})
 
 
+def backfilled(visitor):
+    """What answers a server that asks for the past."""
+    async def backfill(request):
+        wanted = request.query.getall("v")
+        found = [visitor.events[id] for id in wanted if id in visitor.events] + visitor.partner.between(visitor, [], wanted, 100)
+        return web.json_response({"origin": visitor.partner.name, "origin_server_ts": 0, "pdus": found[:100]})
+    return backfill
+
+
 async def joined_by(partner, visitor):
     """-> a visitor of another server in the same room."""
     partner.session = visitor.partner.session
@@ -93,13 +102,36 @@ async def test_the_past_is_asked_for_again_when_somebody_has_it(visit):  # noqa:
     # The newest of what is missing has come with it.
     assert 1 < len(await message_ids(alice, visitor.room)) < 31
 
-    async def backfill(request):
-        wanted = request.query.getall("v")
-        found = visitor.partner.between(visitor, [], wanted, 100) + [visitor.events[id] for id in wanted if id in visitor.events]
-        return web.json_response({"origin": visitor.partner.name, "origin_server_ts": 0, "pdus": found[::-1]})
-
-    visitor.partner.instead["backfill"] = backfill
+    visitor.partner.instead["backfill"] = backfilled(visitor)
 
     async def all_there():
         return await message_ids(alice, visitor.room) == [visitor.id(event) for event in [last, *past[::-1]]]
     await until("what was said before", all_there, within=60)
+
+
+async def test_two_gaps_that_are_filled_at_once_have_each_its_state(visit):  # noqa: F811
+    alice, visitor = await visit()
+    first = [visitor.event(content={"msgtype": "m.text", "body": f"first {number}"}) for number in range(30)]
+    await visitor.send(first[-1])
+    before = list(visitor.state.values())
+    # Somebody comes in between, who speaks in the second gap.
+    guest = f"@guest:{visitor.partner.name}"
+    rules = visitor.links([visitor.state[type, ""] for type in ("m.room.create", "m.room.power_levels", "m.room.join_rules")])
+    join = visitor.event("m.room.member", {"membership": "join"}, guest, sender=guest, auth_events=rules)
+    visitor.state["m.room.member", guest] = visitor.id(join)
+    await visitor.send(join)
+    second = [visitor.event(content={"msgtype": "m.text", "body": f"second {number}"}, sender=guest) for number in range(30)]
+    older = {visitor.id(event) for event in first}
+
+    async def state_ids(request):
+        ids = before if request.query["event_id"] in older else list(visitor.state.values())
+        return web.json_response({"pdu_ids": ids, "auth_chain_ids": ids})
+
+    visitor.partner.instead.update({"state_ids": state_ids, "backfill": backfilled(visitor)})
+    await visitor.send(second[-1])
+    await arrives(alice, visitor.room, visitor.id(second[-1]))
+
+    async def all_there():
+        found = await message_ids(alice, visitor.room)
+        return len(found) == len(set(found)) and set(found) == {visitor.id(event) for event in first + second}
+    await until("what was said in both gaps", all_there)
