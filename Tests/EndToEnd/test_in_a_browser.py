@@ -1,0 +1,120 @@
+"""People at the pages of this server, in a real browser: logging in, registering where the client does not know how, a new password."""
+
+import pytest
+import pytest_asyncio
+
+from chromium import PROGRAM, Chromium
+from homeserver import OUT_OF_THE_WAY, Client, Homeserver
+from mailsink import Mailbox, link
+from openid_provider import Provider
+from test_email import add, begin, creds, log_in
+from test_registration import TOKENS, V3, auth, refused, with_terms
+
+ACCOUNT_PAGE = "/_matrix/static/client/login/?device_id="
+
+
+@pytest_asyncio.fixture
+async def browser(tmp_path):
+    if not PROGRAM:
+        pytest.fail("there is no Chromium: run Scripts/test, which installs it")
+    async with Chromium(tmp_path / "chromium") as browser:
+        yield browser
+        # What scripts complain of, and what breaks a page's own policy.
+        assert not browser.complaints, browser.complaints
+
+
+@pytest_asyncio.fixture
+async def started(tmp_path):
+    """await started(option=…) -> a running server; one kind of database is enough for pages."""
+    servers = []
+
+    async def start(port=None, **options):
+        server = Homeserver(tmp_path / f"server{len(servers)}", "sqlite", **({"port": port} if port else {}), **options)
+        servers.append(server)
+        return await server.start()
+
+    yield start
+    for server in servers:
+        await server.destroy()
+
+
+async def test_a_login_with_a_password(started, browser):
+    server = await started()
+    await (await server.register("bob", "a password")).close()
+    await browser.open(server.base + ACCOUNT_PAGE + "BROWSER",
+                       "document.getElementById('password') && !document.getElementById('password').hidden")
+    await browser.picture("login")
+    await browser.evaluate("user.value = 'bob'; secret.value = 'a password'; document.querySelector('#password button').click()")
+    answer = await browser.until("window.answered")
+    assert answer["user_id"] == "@bob:test.example" and answer["device_id"] == "BROWSER", answer
+
+
+async def test_a_login_by_single_sign_on(started, browser):
+    async with Provider() as provider:
+        mapping = {"display_name_template": "{{ user.name }}", "email_template": "{{ user.email }}"}
+        server = await started(oidc_providers=[provider.options(user_mapping_provider={"config": mapping})])
+        provider.user["name"] = "<b>Alice</b>"
+        await browser.open(server.base + ACCOUNT_PAGE + "SIGNED",
+                           "document.getElementById('link') && document.getElementById('link').href.includes('redirectUrl')")
+        await browser.evaluate("document.getElementById('link').click()")
+        await browser.until("location.pathname.endsWith('/account_details') && document.forms.length")
+        await browser.picture("account-details")
+        assert "<b>Alice</b>" in await browser.evaluate("document.body.innerText")
+        await browser.evaluate("username.value = 'alice'; document.querySelector('button').click()")
+        answer = await browser.until("window.answered")
+        assert answer["user_id"] == "@alice:test.example" and answer["device_id"] == "SIGNED", answer
+        assert "loginToken" not in await browser.evaluate("location.href")
+
+
+async def stage(browser, server, name, session, fill, then="window.authenticated"):
+    """Opens the page of a stage and does there what a person would."""
+    await browser.open(f"{server.base}{V3}/auth/{name}/fallback/web?session={session}", "document.forms.length")
+    await browser.picture(name.replace(".", "-"))
+    await browser.evaluate(fill)
+    await browser.until(then)
+
+
+async def test_registering_on_pages(started, browser):
+    server = await started(registration_requires_token=True)
+    admin, anonymous = await server.register("admin", admin=True), Client(server)
+    await admin.post(TOKENS + "/new", {"token": "friends"})
+    session = (await refused(anonymous.post(V3 + "/register", {"username": "alice", "password": "secret of alice"}))).body["session"]
+    press = "document.querySelector('form [type=submit], form button').click()"
+    await stage(browser, server, "m.login.registration_token", session, f"document.querySelector('[name=token]').value = 'guess'; {press}",
+                then="document.body.innerText.includes('Invalid registration token')")
+    await browser.evaluate(f"document.querySelector('[name=token]').value = 'friends'; {press}")
+    await browser.until("window.authenticated")
+    await stage(browser, server, "m.login.dummy", session, press)
+    assert (await anonymous.post(V3 + "/register", {"auth": {"session": session}}))["user_id"] == "@alice:test.example"
+    for client in (admin, anonymous):
+        await client.close()
+
+
+async def test_agreeing_on_a_page(started, tmp_path, browser):
+    server = await with_terms(started, tmp_path, require_at_registration=True, policy_name="House rules",
+                              block_events_error="You have to agree: %(consent_uri)s")
+    anonymous = Client(server)
+    session = (await refused(anonymous.post(V3 + "/register", {"username": "alice", "password": "secret of alice"}))).body["session"]
+    await stage(browser, server, "m.login.terms", session, "document.querySelector('form [type=submit], form button').click()")
+    answer = await anonymous.post(V3 + "/register", auth("m.login.dummy", session))
+    assert answer["user_id"] == "@alice:test.example"
+    await anonymous.close()
+
+
+async def test_a_new_password_by_mail(started, browser):
+    mailbox = await Mailbox().start()
+    server = await started(email=mailbox.section(), rc_3pid_validation=OUT_OF_THE_WAY)
+    alice, anonymous = await server.register("alice"), Client(server)
+    await add(alice, mailbox, "alice@example.org")
+    sid = await begin(anonymous, "account/password", "alice@example.org", "reset")
+    await browser.open(link(await mailbox.next()), "document.forms.length")
+    await browser.picture("password-reset")
+    await browser.evaluate("document.querySelector('form [type=submit], form button').click()")
+    await browser.until("!document.forms.length && document.body.innerText.trim()")
+    await browser.picture("password-reset-done")
+    await anonymous.post(V3 + "/account/password", {
+        "new_password": "a new secret", **auth("m.login.email.identity", **creds(sid, "reset"))})
+    assert (await log_in(server, "alice@example.org", "a new secret"))["user_id"] == alice.user
+    for client in (alice, anonymous):
+        await client.close()
+    await mailbox.stop()
