@@ -10,6 +10,7 @@ package final class EndToEndKeyService: Sendable {
     private let journal: Journal
     private let serverName: ServerName
     private let counts = KeyCountCache(capacity: 20_000)
+    private let published: UserKeyCache
     /// The keys of one user are changed by one request after the other, so that two of them cannot both find that a key is new.
     private let changes: KeyedQueue<UserID>
 
@@ -24,6 +25,7 @@ package final class EndToEndKeyService: Sendable {
         self.journal = journal
         self.serverName = serverName
         self.changes = changes
+        published = UserKeyCache(commits: journal.commits)
     }
 
     // MARK: Upload
@@ -77,17 +79,23 @@ package final class EndToEndKeyService: Sendable {
     package func query(_ query: KeyQuery, by viewer: UserID) async throws -> KeyQueryAnswer {
         let local = query.users.filter { $0.user.belongs(to: serverName) }
         guard !local.isEmpty else { return KeyQueryAnswer(users: [], crossSigningKeys: [], failures: []) }
-        let users = local.map(\.user)
-        let (rows, keys, signatures) = try await database.read { connection in
-            (
-                try DeviceKeyStore.keys(ofDevicesOf: users, on: connection),
-                try CrossSigningStore.keys(of: users, seenBy: viewer, on: connection),
-                try CrossSigningStore.signatures(by: viewer, on: connection)
-            )
+        let found = try await published.keys(of: local.map(\.user)) { users in
+            try await database.read { try EndToEndKeyService.keys(of: users, on: $0) }
         }
+        let crossSigningKeys = found.flatMap(\.crossSigningKeys).filter { $0.usage != .userSigning || $0.user == viewer }
+        let signatures = crossSigningKeys.isEmpty ? [] : try await database.read { try CrossSigningStore.signatures(by: viewer, on: $0) }
         return KeyQueryAnswer(
-            users: KeyQueryAnswer.devices(rows, wanted: local),
-            crossSigningKeys: KeyQueryAnswer.showing(signatures, by: viewer, on: keys), failures: [])
+            users: zip(local, found).map { wanted, keys in (wanted.user, KeyQueryAnswer.devices(wanted.devices, of: keys.devices[...])) },
+            crossSigningKeys: KeyQueryAnswer.showing(signatures, by: viewer, on: crossSigningKeys), failures: [])
+    }
+
+    private static func keys(of users: [UserID], on connection: any SQLConnection) throws -> [UserID: UserKeys] {
+        var keys: [UserID: UserKeys] = [:]
+        for row in try DeviceKeyStore.keys(ofDevicesOf: users, on: connection) { keys[row.user, default: UserKeys()].devices.append(row) }
+        for row in try CrossSigningStore.keys(of: users, on: connection) {
+            keys[row.user, default: UserKeys()].crossSigningKeys.append(row)
+        }
+        return keys
     }
 
     // MARK: Claim

@@ -44,7 +44,7 @@ package struct KeyDirectory: Sendable {
         // Read last: whoever signed a key that was fetched just now has signed it before.
         let signatures = try await database.read { try CrossSigningStore.signatures(by: viewer, on: $0) }
         return KeyQueryAnswer(
-            users: (local.users + found.users).sorted { $0.user < $1.user },
+            users: local.users + found.users,
             crossSigningKeys: local.crossSigningKeys + KeyQueryAnswer.showing(signatures, by: viewer, on: found.crossSigningKeys),
             failures: found.failures)
     }

@@ -5,7 +5,7 @@ import Persistence
 
 /// Whose devices are asked for.
 package struct KeyQuery: Sendable {
-    /// For each user the wanted devices; empty: all of them.
+    /// For each user, once, the wanted devices; empty: all of them.
     package let users: [(user: UserID, devices: Set<DeviceID>)]
 
     /// All devices of one user.
@@ -19,7 +19,8 @@ package struct KeyQuery: Sendable {
     package init(_ body: JSON) throws(MatrixError) {
         guard let wanted = body["device_keys"] else { throw .missingParam("Missing device_keys") }
         guard wanted.isObject else { throw .badJSON("device_keys must be an object") }
-        var users: [UserID: Set<DeviceID>] = [:]
+        var users: [(user: UserID, devices: Set<DeviceID>)] = []
+        var named: Set<UserID> = []
         for (name, devices) in wanted.members {
             guard devices.isArray else { throw .badJSON("device_keys: \(name) must be an array of device IDs") }
             var ids: Set<DeviceID> = []
@@ -27,16 +28,15 @@ package struct KeyQuery: Sendable {
                 guard let id = device.string else { throw .badJSON("device_keys: \(name) must be an array of device IDs") }
                 ids.insert(DeviceID(trusted: id))
             }
-            if let user = try? UserID(parsing: name.string) { users[user] = ids }
+            if let user = try? UserID(parsing: name.string), named.insert(user).inserted { users.append((user, ids)) }
         }
-        self.users = users.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        self.users = users
     }
 }
 
 /// The keys that were found.
 package struct KeyQueryAnswer: Sendable {
-    /// Every local user that was asked for, also those without keys, and users of other servers of whom something is known; in the order of
-    /// their ids.
+    /// Every local user that was asked for, also those without keys, and users of other servers of whom something is known.
     package let users: [(user: UserID, devices: ArraySlice<DeviceKeysRow>)]
     /// The cross-signing keys, with the signatures that may be seen.
     package let crossSigningKeys: [CrossSigningKeyRow]
@@ -59,10 +59,12 @@ extension KeyQueryAnswer {
             runs[rows[index].user] = start..<(index + 1)
             start = index + 1
         }
-        return wanted.map { user, devices in
-            let all = rows[runs[user] ?? 0..<0]
-            return (user, devices.isEmpty ? all : all.filter { devices.contains($0.device) }[...])
-        }
+        return wanted.map { user, wanted in (user, devices(wanted, of: rows[runs[user] ?? 0..<0])) }
+    }
+
+    /// - Parameter wanted: none: all.
+    static func devices(_ wanted: Set<DeviceID>, of rows: ArraySlice<DeviceKeysRow>) -> ArraySlice<DeviceKeysRow> {
+        wanted.isEmpty ? rows : rows.filter { wanted.contains($0.device) }[...]
     }
 
     /// Adds to the keys what `viewer` signed of them; nobody else sees that.

@@ -62,23 +62,11 @@ package struct UserSignature: Sendable, Hashable {
 package enum CrossSigningStore {
     // MARK: Keys
 
-    /// The cross-signing keys of these users.
+    /// The cross-signing keys of these users, also the user-signing keys, which only their owners may see.
     package static func keys(of users: [UserID], on connection: any SQLConnection) throws -> [CrossSigningKeyRow] {
         try connection.rows(
             "SELECT user_id, usage, public_key, json FROM cross_signing_keys WHERE {user_id IN $1}", [.texts(users.map(\.string))],
             CrossSigningKeyRow.init
-        ).compactMap { $0 }
-    }
-
-    /// The keys of `users` that `viewer` may see: their master and self-signing keys, and the viewer's own user-signing key.
-    package static func keys(
-        of users: [UserID], seenBy viewer: UserID, on connection: any SQLConnection
-    ) throws -> [CrossSigningKeyRow] {
-        try connection.rows(
-            """
-            SELECT user_id, usage, public_key, json FROM cross_signing_keys
-            WHERE {user_id IN $1} AND (usage <> 'user_signing' OR user_id = $2)
-            """, [.texts(users.map(\.string)), .text(viewer.string)], CrossSigningKeyRow.init
         ).compactMap { $0 }
     }
 

@@ -30,7 +30,9 @@ extension RoomEnvironment {
         } catch {
             throw MatrixError(error)
         }
-        guard policy.recommends(signed) else { throw .unknown("The policy server \(policy.name) has not signed the event rightly", status: 502) }
+        guard policy.recommends(signed) else {
+            throw .unknown("The policy server \(policy.name) has not signed the event rightly", status: 502)
+        }
         return signed
     }
 }

@@ -55,6 +55,8 @@ package final class CostCache<Key: Hashable & Sendable, Value: Sendable>: Sendab
 
     package func remove(_ key: Key) { state.withLock { $0.remove(key) } }
 
+    package func removeAll() { state.withLock { $0 = State() } }
+
     package var cost: Int { state.withLock { $0.cost } }
     package var count: Int { state.withLock { $0.indices.count } }
 }

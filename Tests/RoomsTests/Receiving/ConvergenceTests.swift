@@ -79,19 +79,22 @@ private struct Network {
     private func report(_ missing: MissingFoundation, at index: Int) async throws {
         var lines: [String] = []
         for event in queues[index] {
-            for id in event.prevEvents + event.authEvents where try await servers[index].pdus([id]).isEmpty {
+            let standings = try await servers[index].database.read { connection in
+                try EventStore.standings(Set(event.prevEvents + event.authEvents), on: connection)
+            }
+            for id in event.prevEvents + event.authEvents where standings[id]?.isInGraph != true {
                 var holders: [String] = []
                 for server in servers {
                     for found in try await server.pdus([id]) {
                         let row = try await server.database.read { try EventStore.row(id, on: $0) }
-                        holders.append("\(server.name) as \(found.type) with \(row?.flags.rawValue ?? -1) by \(found.sender)")
+                        holders.append("\(server.name): \(found.type) by \(found.sender), flags \(row?.flags.rawValue ?? -1)")
                     }
                 }
                 let isWaiting = queues[index].contains { $0.id == id }
                 lines.append("\(event.id) (\(event.type) by \(event.sender)) lacks \(id), held by \(holders), waiting: \(isWaiting)")
             }
         }
-        Issue.record("\(servers[index].name) lacks \(missing.missing) for \(missing.event):\n\(lines.joined(separator: "\n"))")
+        Issue.record("\(servers[index].name) lacks \(missing.missing) for \(missing.event): \(lines.joined(separator: "; "))")
     }
 
     /// Delivers everything.
