@@ -156,7 +156,8 @@ package struct EventIntake: Sendable {
             guard missing.isEmpty else { throw MissingFoundation(event: event.id, missing: missing) }
         }
         // Of a room with partial state it is enough to know what it was at the join. When it is whole, all is placed again.
-        if remote.stateBefore == nil, !room.current.isPartial {
+        let isPartial = room.current.isPartial
+        if remote.stateBefore == nil, !isPartial {
             for id in event.prevEvents where known[id]?.isInGraph != true && remote.statesAfterMissing[id] == nil {
                 remote.statesAfterMissing[id] = try await state(after: id, in: room, from: server)
             }
@@ -165,9 +166,15 @@ package struct EventIntake: Sendable {
         if event.authEvents.contains(where: { known[$0] == nil }) {
             try await fetchAuthChain(of: event, in: room, from: server)
         }
-        let receipt = try await room.receive(remote)
-        note(receipt, of: event)
-        return receipt
+        do {
+            let receipt = try await room.receive(remote)
+            note(receipt, of: event)
+            return receipt
+        } catch let error as MissingFoundation {
+            // Where the room has become whole meanwhile, its states count.
+            guard isPartial, !room.current.isPartial else { throw error }
+            return try await takeOne(remote, in: room, from: server, closesGaps: closesGaps)
+        }
     }
 
     /// Fetches the events between what is here and `event`, and brings them in. What is still missing then stays so.
