@@ -6,7 +6,7 @@ struct PolicyServerTests {
     private static let name = ServerName(trusted: "policy.example")
     private let key = SigningKey.generate(version: "policy_server")
 
-    private func policy(_ content: JSONObject) -> PolicyServer? { PolicyServer(content: content.parsed) }
+    private func policy(_ content: JSONObject) -> PolicyServer? { (try? JSONDocument(parsing: content.canonicalBytes).root).flatMap { PolicyServer(content: $0) } }
 
     private func event(_ type: ByteString = "m.room.message", stateKey: ByteString? = nil) throws -> Event {
         try Event.build(
