@@ -6,7 +6,9 @@ struct PolicyServerTests {
     private static let name = ServerName(trusted: "policy.example")
     private let key = SigningKey.generate(version: "policy_server")
 
-    private func policy(_ content: JSONObject) -> PolicyServer? { (try? JSONDocument(parsing: content.canonicalBytes).root).flatMap { PolicyServer(content: $0) } }
+    private func policy(_ content: JSONObject) throws -> PolicyServer? {
+        PolicyServer(content: try JSONDocument(parsing: content.canonicalBytes).root)
+    }
 
     private func event(_ type: ByteString = "m.room.message", stateKey: ByteString? = nil) throws -> Event {
         try Event.build(
@@ -23,13 +25,13 @@ struct PolicyServerTests {
             ["via": "policy.example", "public_keys": ["ed25519": 5]], ["via": "policy.example", "public_keys": ["ed25519": "short"]],
             ["via": "not a name", "public_keys": ["ed25519": "mlJkUWtVRTlpS3oyTU1GYVZyWlBxZ2Y1U1FXQUFBQUFB"]],
         ] as [JSONObject])
-    func incomplete(content: JSONObject) {
-        #expect(policy(content) == nil)
+    func incomplete(content: JSONObject) throws {
+        #expect(try policy(content) == nil)
     }
 
     @Test("it recommends what it has signed with the key of the room, by its own name")
     func signatures() throws {
-        let chosen = policy(["via": "policy.example", "public_keys": ["ed25519": .string(key.verifyKey.base64)]])
+        let chosen = try policy(["via": "policy.example", "public_keys": ["ed25519": .string(key.verifyKey.base64)]])
         let policy = try #require(chosen)
         #expect(policy.name == Self.name)
         let event = try event()
