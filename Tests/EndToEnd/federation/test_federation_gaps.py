@@ -121,10 +121,10 @@ async def test_two_gaps_that_are_filled_at_once_have_each_its_state(visit):  # n
     visitor.state["m.room.member", guest] = visitor.id(join)
     await visitor.send(join)
     second = [visitor.event(content={"msgtype": "m.text", "body": f"second {number}"}, sender=guest) for number in range(30)]
-    older = {visitor.id(event) for event in first}
+    later = {visitor.id(event) for event in second}
 
     async def state_ids(request):
-        ids = before if request.query["event_id"] in older else list(visitor.state.values())
+        ids = list(visitor.state.values()) if request.query["event_id"] in later else before
         return web.json_response({"pdu_ids": ids, "auth_chain_ids": ids})
 
     visitor.partner.instead.update({"state_ids": state_ids, "backfill": backfilled(visitor)})
