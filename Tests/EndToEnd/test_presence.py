@@ -50,6 +50,16 @@ async def until(client, since, is_there, **more):
     raise AssertionError("no such presence")
 
 
+async def test_who_reads_the_old_event_stream_is_there_too(start):
+    server, alice, bob = await start()
+    assert (await alice.get("/_matrix/client/v3/initialSync", checked=False))["presence"] == []
+    await alice.get("/_matrix/client/v3/events?timeout=0", checked=False)
+    shown = {event["content"]["user_id"]: event["content"] for event in
+             (await alice.get("/_matrix/client/v3/initialSync", checked=False))["presence"]}
+    assert shown[alice.user]["presence"] == "online" and "last_active_ago" in shown[alice.user]
+    assert (await bob.get(status(alice.user)))["presence"] == "online"
+
+
 async def test_a_status_is_set_read_and_told(start):
     server, alice, bob = await start()
     since = (await bob.sync(set_presence="offline"))["next_batch"]

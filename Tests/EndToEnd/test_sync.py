@@ -164,6 +164,7 @@ async def test_ephemeral_events_account_data_and_receipts(server, people):
     await bob.put(f"{bob.room(room)}/typing/{bob.user}", {"typing": False})
     stopped = joined(await alice.sync(answer["next_batch"]), room)["ephemeral"]["events"]
     assert stopped == [{"type": "m.typing", "content": {"user_ids": []}}]
+    assert stopped[0] in joined(await alice.sync(), room)["ephemeral"]["events"], "who begins hears of the end as well"
 
 
 async def test_device_lists_and_key_counts(server, people):
