@@ -41,7 +41,10 @@ private struct Network {
 
     mutating func send(_ draft: EventDraft, from index: Int) async throws {
         do {
+            let before = try await servers[index].state(of: room)
             guard let event = try await servers[index].send(draft, in: room) else { return }
+            // What says what the state says already is the event that is there, and nobody is told of it again.
+            guard event.key.flatMap({ before[$0] }) != event.id else { return }
             for other in queues.indices where other != index { queues[other].append(event) }
         } catch let error as MatrixError where error.status == 403 || error.errcode == "M_BAD_STATE" {
             // The room does not allow it, here and now.
