@@ -39,6 +39,7 @@ async def talk(client, room, stop):
     return sent
 
 
+@pytest.mark.parametrize("martlet", ["sqlite", "postgres"], indirect=True)
 @pytest.mark.parametrize("how", ["restart", "kill"])
 async def test_nothing_is_lost(sides, person, martlet, how):
     here, there = sides
