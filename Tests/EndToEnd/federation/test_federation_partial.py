@@ -115,6 +115,7 @@ async def shown(client, since, room):
     return joined(await client.sync(since, checked=False), room)
 
 
+@pytest.mark.parametrize("martlet", ["postgres", "sqlite"], indirect=True)
 async def test_members_are_fetched_after_a_restart_too(martlet, person, host):
     host = await host()
     host.opened.clear()
