@@ -81,6 +81,9 @@ class Authority:
 class Partner:
     """A server on loopback with TLS. `handlers` maps paths to functions of aiohttp; what it has none for is answered with 404."""
 
+    # Ports that partners have had: a server under test remembers the keys of each name, and a new partner has another key.
+    ports = set()
+
     def __init__(self, authority, host="127.0.0.1", names=("localhost", "127.0.0.1"), port=0, name=None):
         self.authority, self.host, self.names, self.port, self.given_name = authority, host, names, port, name
         self.key = Ed25519PrivateKey.generate()
@@ -94,9 +97,16 @@ class Partner:
         application.router.add_route("*", "/{path:.*}", self.answer)
         self.runner = web.AppRunner(application, access_log=None, shutdown_timeout=0)
         await self.runner.setup()
-        site = web.TCPSite(self.runner, self.host, self.port, ssl_context=self.authority.context(*self.names))
-        await site.start()
-        self.port = self.runner.addresses[0][1]
+        context = self.authority.context(*self.names)
+        while True:
+            site = web.TCPSite(self.runner, self.host, self.port, ssl_context=context)
+            await site.start()
+            port = self.runner.addresses[0][1]
+            if self.port or port not in self.ports:
+                break
+            await site.stop()
+        self.port = port
+        self.ports.add(port)
         self.name = self.given_name or f"localhost:{self.port}"
         return self
 
