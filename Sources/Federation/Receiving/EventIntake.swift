@@ -25,8 +25,13 @@ package struct EventIntake: Sendable {
         let server: ServerName?
     }
 
-    /// How many events are fetched to close a gap. What is beyond is left to those who page back.
+    /// How many events of a gap are asked for at first, and then how often how many of those before them. So what was said while this server
+    /// was away stands where it was said; what is beyond is left to those who page back to the beginning.
     private static let gapLimit = 20
+    private static let olderParts = 5
+    private static let olderLimit = 100
+    /// How many events are named of which those before are asked for.
+    private static let startLimit = 10
     /// From so many missing events of a state on, the state is fetched as a whole.
     static let singleFetchLimit = 60
     /// How many single events are fetched at once.
@@ -140,16 +145,23 @@ package struct EventIntake: Sendable {
 
     // MARK: One event
 
-    /// - Parameter closesGaps: whether events before this one are asked for. Those of a gap are not: a gap is closed once.
-    private func takeOne(
-        _ remote: RemoteEvent, in room: Room, from server: ServerName, closesGaps: Bool = true
-    ) async throws -> Receipt {
+    /// Which events before one that comes in are asked for.
+    private enum Gap {
+        /// As many as come soon.
+        case wide
+        /// The newest of them.
+        case narrow
+        /// None. Of events in a gap no others are asked for: a gap is closed once.
+        case none
+    }
+
+    private func takeOne(_ remote: RemoteEvent, in room: Room, from server: ServerName, closing gap: Gap = .wide) async throws -> Receipt {
         let event = remote.event
         var remote = remote
         var known = try await standings(event.prevEvents + event.authEvents + [event.id])
         if known[event.id]?.isInGraph == true { return .known }
-        if closesGaps, remote.path != .past, event.prevEvents.contains(where: { known[$0]?.isInGraph != true }) {
-            try await closeGap(before: event, in: room, from: server)
+        if gap != .none, remote.path != .past, event.prevEvents.contains(where: { known[$0]?.isInGraph != true }) {
+            try await closeGap(gap, before: event, in: room, from: server)
             known = try await standings(event.prevEvents + event.authEvents)
             // Who sends an event has those before it. A state that only the sender vouches for could become that of the whole room.
             let missing = event.prevEvents.filter { known[$0]?.isInGraph != true }
@@ -173,14 +185,14 @@ package struct EventIntake: Sendable {
         } catch let error as MissingFoundation {
             // Where the room has become whole meanwhile, its states count.
             guard isPartial, !room.current.isPartial else { throw error }
-            return try await takeOne(remote, in: room, from: server, closesGaps: closesGaps)
+            return try await takeOne(remote, in: room, from: server, closing: gap)
         }
     }
 
     /// Fetches the events between what is here and `event`, and brings them in. What is still missing then stays so.
     ///
     /// - Throws: where no server answers that might.
-    private func closeGap(before event: Event, in room: Room, from server: ServerName) async throws {
+    private func closeGap(_ gap: Gap, before event: Event, in room: Room, from server: ServerName) async throws {
         let list: [JSON]
         do {
             list = try await ask(server, in: room) { server throws(FederationFailure) in
@@ -192,15 +204,41 @@ package struct EventIntake: Sendable {
             logger.info("a gap stays open", metadata: ["room": "\(room.id)", "server": "\(server)", "error": "\(error)"])
             return
         }
-        let events = try await verifier.verified(Array(list.prefix(Self.gapLimit)), version: room.version, in: room.id)
+        var events = try await verifier.verified(Array(list.prefix(Self.gapLimit)), version: room.version, in: room.id)
+        if gap == .wide { try await addOlder(to: &events, in: room, from: server) }
         for earlier in events.sorted(by: { $0.isBefore($1) }) where earlier.id != event.id {
             do {
-                _ = try await takeOne(RemoteEvent(earlier), in: room, from: server, closesGaps: false)
+                _ = try await takeOne(RemoteEvent(earlier), in: room, from: server, closing: .none)
             } catch let error as FederationFailure {
+                guard !error.isPassing else { throw error }
                 note(error, of: earlier)
             } catch let error as MissingFoundation {
                 note(error, of: earlier)
             }
+        }
+    }
+
+    /// Adds the events before those of a gap, as far as they are not here and come soon.
+    private func addOlder(to events: inout [Event], in room: Room, from server: ServerName) async throws {
+        var inside = Set(events.map(\.id))
+        for _ in 0..<Self.olderParts {
+            let previous = Set(events.flatMap(\.prevEvents)).subtracting(inside)
+            let known = try await standings(Array(previous))
+            let missing = previous.filter { known[$0]?.isInGraph != true }
+            guard !missing.isEmpty, !room.current.isPartial else { return }
+            let list: [JSON]
+            do {
+                list = try await client.backfill(room.id, from: Array(missing.prefix(Self.startLimit)), limit: Self.olderLimit, at: server)
+            } catch {
+                guard !error.isPassing else { throw error }
+                logger.info("a gap stays open", metadata: ["room": "\(room.id)", "server": "\(server)", "error": "\(error)"])
+                return
+            }
+            let older = try await verifier.verified(Array(list.prefix(Self.olderLimit)), version: room.version, in: room.id)
+            let here = try await standings(older.map(\.id))
+            let new = older.filter { here[$0.id]?.isInGraph != true && inside.insert($0.id).inserted }
+            guard !new.isEmpty else { return }
+            events += new
         }
     }
 
@@ -299,7 +337,10 @@ extension EventIntake: Service {
     package func run() async throws {
         await late.run { [self] late in
             do {
-                _ = try await take(RemoteEvent(late.event), in: late.room, from: late.server)
+                try await queues.run(Lane(room: late.room.id, server: late.server)) {
+                    // What has failed may have been to ask for much.
+                    _ = try await takeOne(RemoteEvent(late.event), in: late.room, from: late.server, closing: .narrow)
+                }
                 return true
             } catch let error as FederationFailure {
                 return !error.isPassing

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from across import agree, arrives, becomes, content, hear_each_other, in_room, membership, same_messages, until
+from across import agree, arrives, becomes, content, hear_each_other, in_room, membership, message_ids, same_messages, until
 from homeserver import MatrixFailure
 
 versions = pytest.mark.parametrize("version", ["10", "12"])
@@ -106,13 +106,19 @@ async def test_one_side_stands_still(sides, person, version):
 async def test_much_is_said_during_a_long_cut(sides, person):
     here, there = sides
     room, alice, anna, bob, ben = await shared_room(person, here, there, "11")
+    older = await alice.send(room, "before")
+    await arrives(bob, room, older)
     with cut(here, there):
         sent = await write(alice, room, 40)
         sent.append(await bob.send(room, "alone"))
     # More than the servers send each other unasked: much of it is fetched.
-    sent += await hear_each_other(room, alice, bob)
+    later = await hear_each_other(room, alice, bob)
     await agree(room, alice, anna, bob, ben)
-    await same_messages(room, sent, alice, bob)
+    await same_messages(room, [older, *sent, *later], alice, bob)
+    # It stands where it was said: who reads backwards comes by it before what is older.
+    for reader in (alice, bob):
+        found = await message_ids(reader, room)
+        assert found.index(sent[0]) < found.index(older), "what was missed stands before what came before it"
 
 
 @versions
