@@ -109,6 +109,17 @@ async def test_the_past_is_asked_for_again_when_somebody_has_it(visit):  # noqa:
     await until("what was said before", all_there, within=60)
 
 
+async def test_what_was_missed_stands_where_it_was_said(visit):  # noqa: F811
+    alice, visitor = await visit()
+    known = visitor.event(content={"msgtype": "m.text", "body": "before"})
+    await visitor.send(known)
+    missed = [visitor.event(content={"msgtype": "m.text", "body": f"missed {number}"}) for number in range(250)]
+    visitor.partner.instead["backfill"] = backfilled(visitor)
+    await visitor.send(missed[-1])
+    await arrives(alice, visitor.room, visitor.id(missed[-1]))
+    assert await message_ids(alice, visitor.room) == [visitor.id(event) for event in [*missed[::-1], known]]
+
+
 async def test_two_gaps_that_are_filled_at_once_have_each_its_state(visit):  # noqa: F811
     alice, visitor = await visit()
     first = [visitor.event(content={"msgtype": "m.text", "body": f"first {number}"}) for number in range(30)]
@@ -127,9 +138,10 @@ async def test_two_gaps_that_are_filled_at_once_have_each_its_state(visit):  # n
         ids = list(visitor.state.values()) if request.query["event_id"] in later else before
         return web.json_response({"pdu_ids": ids, "auth_chain_ids": ids})
 
-    visitor.partner.instead.update({"state_ids": state_ids, "backfill": backfilled(visitor)})
+    visitor.partner.instead["state_ids"] = state_ids
     await visitor.send(second[-1])
     await arrives(alice, visitor.room, visitor.id(second[-1]))
+    visitor.partner.instead["backfill"] = backfilled(visitor)
 
     async def all_there():
         found = await message_ids(alice, visitor.room)
