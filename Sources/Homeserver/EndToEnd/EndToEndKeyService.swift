@@ -170,5 +170,6 @@ extension EndToEndKeyService: DeviceObserver {
 
     package func didDelete(_ devices: [DeviceID], of user: UserID) async {
         counts.forget(devices.map { DeviceAddress(user: user, device: $0) })
+        published.forget(user)
     }
 }

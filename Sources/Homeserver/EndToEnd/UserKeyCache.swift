@@ -53,6 +53,9 @@ package final class UserKeyCache: Sendable {
         return found.compactMap { $0 }
     }
 
+    /// What was written of `user` is not told by a commit, or not yet.
+    package func forget(_ user: UserID) { keys.remove(user) }
+
     private func catchUp() -> StreamPosition {
         position.withLock { position in
             position = look(after: position)

@@ -28,7 +28,7 @@ struct LateEventsTests {
         LateEvent(event: try fixture.event(text, after: [], depth: 5, in: room), room: room, server: server)
     }
 
-    @Test("an event is tried until it is done with, and no more often than there are pauses", .timeLimit(.minutes(1)))
+    @Test("an event is tried until it is done with, and no more often than there are pauses", .timeLimit(.minutes(10)))
     func attempts() async throws {
         try await withDatabase(.sqlite) { database in
             let fixture = try await ServingFixture(database)
@@ -55,7 +55,7 @@ struct LateEventsTests {
         }
     }
 
-    @Test("a server has so many events tried and no more, and the others theirs", .timeLimit(.minutes(1)))
+    @Test("a server has so many events tried and no more, and the others theirs", .timeLimit(.minutes(10)))
     func limits() async throws {
         try await withDatabase(.sqlite) { database in
             let fixture = try await ServingFixture(database)

@@ -5,7 +5,7 @@ import Testing
 
 import Homeserver
 
-@Suite("Chores", .timeLimit(.minutes(1)))
+@Suite("Chores", .timeLimit(.minutes(10)))
 struct ChoreTests {
     @Test("are done once for all reasons of a while, and again for later ones")
     func gathers() async {

@@ -7,7 +7,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite("Presence in sync", .timeLimit(.minutes(2)))
+@Suite("Presence in sync", .timeLimit(.minutes(10)))
 struct PresenceSyncTests {
     private let alice = TestRooms.user("alice")
     private let bob = TestRooms.user("bob")

@@ -9,7 +9,7 @@ import ServerConfiguration
 import TestSupport
 import Testing
 
-@Suite("What other servers tell", .timeLimit(.minutes(3)))
+@Suite("What other servers tell", .timeLimit(.minutes(10)))
 struct IncomingEDUTests {
     private let alice = TestRooms.user("alice")
     private let bob = TestRooms.user("bob")

@@ -8,7 +8,7 @@ import Rooms
 import TestSupport
 import Testing
 
-@Suite("Keys of users of all servers", .timeLimit(.minutes(3)))
+@Suite("Keys of users of all servers", .timeLimit(.minutes(10)))
 struct KeyDirectoryTests {
     private let alice = RemoteDevicesFixture.alice
     private let rita = RemoteDevicesFixture.rita

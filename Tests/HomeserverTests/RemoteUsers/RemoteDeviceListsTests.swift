@@ -8,7 +8,7 @@ import Rooms
 import TestSupport
 import Testing
 
-@Suite("Devices of other servers' users", .timeLimit(.minutes(3)))
+@Suite("Devices of other servers' users", .timeLimit(.minutes(10)))
 struct RemoteDeviceListsTests {
     private let alice = RemoteDevicesFixture.alice
     private let rita = RemoteDevicesFixture.rita

@@ -7,7 +7,7 @@ import Rooms
 import TestSupport
 import Testing
 
-@Suite("The end of following devices", .timeLimit(.minutes(3)))
+@Suite("The end of following devices", .timeLimit(.minutes(10)))
 struct RemoteDeviceTrackingTests {
     private let alice = RemoteDevicesFixture.alice
     private let bob = TestRooms.user("bob")

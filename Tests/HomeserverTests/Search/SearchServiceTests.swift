@@ -9,7 +9,7 @@ import Testing
 
 private let (alice, bob, carol) = (TestRooms.user("alice"), TestRooms.user("bob"), TestRooms.user("carol"))
 
-@Suite("Search", .timeLimit(.minutes(2)))
+@Suite("Search", .timeLimit(.minutes(10)))
 struct SearchServiceTests {
     private func onEach(_ body: (SearchFixture) async throws -> Void) async throws {
         try await forEachDatabase { try await SearchFixture.run(on: $0, body) }

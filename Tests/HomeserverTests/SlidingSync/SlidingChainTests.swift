@@ -7,7 +7,7 @@ import Rooms
 import TestSupport
 import Testing
 
-@Suite("Sliding sync over growing ranges", .timeLimit(.minutes(5)))
+@Suite("Sliding sync over growing ranges", .timeLimit(.minutes(10)))
 struct SlidingChainTests {
     private let bob = RandomOperations.bob
 

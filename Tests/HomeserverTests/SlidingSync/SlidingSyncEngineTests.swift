@@ -5,7 +5,7 @@ import Rooms
 import TestSupport
 import Testing
 
-@Suite("Sliding sync", .timeLimit(.minutes(2)))
+@Suite("Sliding sync", .timeLimit(.minutes(10)))
 struct SlidingSyncEngineTests {
     private let alice = TestRooms.user("alice")
     private let bob = TestRooms.user("bob")

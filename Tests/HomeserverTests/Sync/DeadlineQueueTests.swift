@@ -59,7 +59,7 @@ struct DeadlineQueueTests {
     }
 }
 
-@Suite("Waiting syncs", .timeLimit(.minutes(1)))
+@Suite("Waiting syncs", .timeLimit(.minutes(10)))
 struct SyncWaiterTests {
     @Test("a waiter is woken by the first who comes, also when that is before it waits")
     func first() async {

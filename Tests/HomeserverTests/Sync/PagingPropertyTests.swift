@@ -7,7 +7,7 @@ import Rooms
 import TestSupport
 import Testing
 
-@Suite("Paging through a room", .timeLimit(.minutes(5)))
+@Suite("Paging through a room", .timeLimit(.minutes(10)))
 struct PagingPropertyTests {
     /// What a user may see of a room, each event asked for by itself, oldest first; nil for one who may not read the room.
     private func visible(_ room: RoomID, to user: UserID, _ server: TestRooms) async throws -> [EventID]? {

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// After any series of operations, the syncs of a client that follows along tell it the same as one initial sync at the end.
-@Suite("Sync, step by step and at once", .timeLimit(.minutes(5)))
+@Suite("Sync, step by step and at once", .timeLimit(.minutes(10)))
 struct SyncChainTests {
     private let bob = RandomOperations.bob
 

@@ -5,7 +5,7 @@ import Rooms
 import TestSupport
 import Testing
 
-@Suite("Sync", .timeLimit(.minutes(2)))
+@Suite("Sync", .timeLimit(.minutes(10)))
 struct SyncEngineTests {
     private let alice = TestRooms.user("alice")
     private let bob = TestRooms.user("bob")

@@ -5,7 +5,7 @@ import Rooms
 import TestSupport
 import Testing
 
-@Suite("Sync, who comes and who goes", .timeLimit(.minutes(2)))
+@Suite("Sync, who comes and who goes", .timeLimit(.minutes(10)))
 struct SyncMembershipTests {
     private let alice = TestRooms.user("alice")
     private let bob = TestRooms.user("bob")

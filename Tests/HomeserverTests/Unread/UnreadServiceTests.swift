@@ -5,7 +5,7 @@ import Rooms
 import TestSupport
 import Testing
 
-@Suite("Unread counts", .timeLimit(.minutes(2)))
+@Suite("Unread counts", .timeLimit(.minutes(10)))
 struct UnreadServiceTests {
     private let alice = TestRooms.user("alice")
     private let bob = TestRooms.user("bob")
