@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 from cost import Meter, resident
 from servers import Martlet, Synapse  # first: it makes the rest of the tests' code known
-from host import Host
-from partner import Authority
+from among_servers import FederationScenarios
 from sessions import SessionScenarios
 
 SLIDING = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
@@ -36,7 +35,7 @@ def say(text):
     print(f"    {text}", flush=True)
 
 
-class Scenarios(SessionScenarios):
+class Scenarios(SessionScenarios, FederationScenarios):
     """On one server. Most give the cost of one operation in milliseconds; the others say what they have found."""
 
     def __init__(self, server, size):
@@ -199,31 +198,8 @@ class Scenarios(SessionScenarios):
         say("a page of 100 messages at depth " + "; at depth ".join(costs))
 
 
-    # A join of a room of 10,000 members that another server has, with its members later and at once
-
-    async def handover(self):
-        authority = Authority(self.server.folder / "authority")
-        self.server.configure(federation_custom_ca_list=[str(authority.path)], ip_range_blacklist=[])
-        await self.server.restart()
-        for omits, name in ((True, "its members come later"), (False, "handed over whole")):
-            host = await Host(authority, self.scaled(10_000), omits, names=("127.0.0.1",)).start()
-            [user] = await self.server.people(1, "handover" + str(omits).lower())
-            meter = Meter(self.server)
-            began, spent = time.monotonic(), meter.now()
-            await user.post(f"/_matrix/client/v3/join/{quote(host.room, safe='')}?via={quote(host.name, safe='')}", timeout=600)
-            joined = time.monotonic() - began
-            await user.raw("GET", user.room(host.room) + "/members", timeout=600)
-            whole = time.monotonic() - began
-            await meter.quiet()
-            cost, memory = meter.now() - spent, resident(self.server.process.pid) // 1024
-            say(f"{host.count} members, {name}: in the room after {joined:.2f} s, all members read after {whole:.2f} s; "
-                f"{cost:.2f} s of a processor; {memory} MiB resident afterwards")
-            await farewell([user])
-            await host.stop()
-
-
 #: One part in how many of Synapse's cost these scenarios may take; the others have goals of their own.
-GOALS = {"members": 40, "initial": 40, "keys": 20}
+GOALS = {"members": 40, "initial": 40, "keys": 20, "sending": 30, "handover": 30}
 
 
 async def main():
@@ -238,7 +214,7 @@ async def main():
     os.sched_setaffinity(0, {1})
     figures = {}
     for name in options.scenarios or ["members", "initial", "idle", "rooms", "depth", "sliding", "tokens", "hashing", "keys",
-                                   "handover"]:
+                                   "handover", "sending"]:
         print(name, flush=True)
         costs = figures[name] = {}
         for kind in [Martlet, Synapse] if name in GOALS and not options.alone else [Martlet]:

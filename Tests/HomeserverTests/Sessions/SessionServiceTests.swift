@@ -93,12 +93,12 @@ struct SessionServiceTests {
         "an expired access token asks for a soft logout, in and out of the cache, and can still log out", arguments: DatabaseKind.allCases)
     func expiry(kind: DatabaseKind) async throws {
         try await withDatabase(kind) { database in
-            let lifetimes = SessionLifetimes(refreshableAccessToken: .seconds(2))
+            let lifetimes = SessionLifetimes(refreshableAccessToken: .seconds(8))
             let server = try await AccountsFixture(database, lifetimes: lifetimes)
             let alice = try await server.register("alice")
             let session = try await server.sessions.open(alice, device: nil, displayName: nil, withRefreshToken: true)
             #expect(try await server.isValid(session.accessToken))
-            try await Task.sleep(for: .milliseconds(2100))
+            try await Task.sleep(for: .milliseconds(8100))
             for server in [server, try await AccountsFixture(database)] {
                 let error = await #expect(throws: MatrixError.self) {
                     _ = try await server.sessions.authenticate(token: session.accessToken)
