@@ -108,7 +108,8 @@ package actor FederationSender: Service {
                 }
             }
         }
-        await save()
+        // A task of its own: who is cancelled would not get to write any more.
+        await Task { await save() }.value
     }
 
     /// Takes over what is stored.
