@@ -189,7 +189,7 @@ struct FederationSenderTests {
                 server.servers.set(.answered(.forbidden("no")), for: a)
                 for number in 0..<10 { try await server.say("m\(number)", in: room) }
                 try await eventually { server.servers.bodies(of: b).count == 10 }
-                #expect(server.sender.counts.waiting == 1)
+                try await eventually { server.sender.counts.waiting == 1 }
             }
         }
     }
