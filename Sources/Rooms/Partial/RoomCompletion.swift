@@ -184,31 +184,17 @@ struct RoomCompletion: Sendable {
         }
         guard let first = branches.first else { return (head, nil) }
         if branches.count == 1 {
-            apply(try await states.changes(to: first), to: &head)
+            for change in try await states.changes(to: first) { head.snapshot.apply(change) }
             head.layering = first
             head.snapshot.snapshotID = first.top
             return (head, nil)
         }
         let changes = try await states.resolve(branches)
-        apply(changes, to: &head)
+        for change in changes { head.snapshot.apply(change) }
         guard !changes.isEmpty else { return (head, nil) }
         let row = try head.layering.push(StateDelta(changes.map(\.pair)), as: nextSnapshot())
         head.snapshot.snapshotID = row.snapshot
         return (head, row)
-    }
-
-    private func apply(_ changes: [ResolvedEntry], to head: inout RoomHead) {
-        for change in changes {
-            guard let holder = change.holder else {
-                head.snapshot.remove(change.key)
-                continue
-            }
-            head.snapshot.set(
-                StateEntry(
-                    nid: holder.nid, id: holder.event.id, membership: holder.event.membership, position: holder.position,
-                    key: change.keyNumber), for: change.key)
-            head.snapshot.interpret(holder.event)
-        }
     }
 
     private func nextSnapshot() -> SnapshotID { SnapshotID(environment.sequences.next(.snapshots)) }

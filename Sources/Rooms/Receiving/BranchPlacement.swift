@@ -127,16 +127,8 @@ extension RoomBatch {
 
     private mutating func apply(_ outcome: BranchPlacement.Outcome, event: Event) {
         for change in outcome.changes {
-            guard let holder = change.holder else {
-                head.snapshot.remove(change.key)
-                continue
-            }
-            head.snapshot.set(
-                StateEntry(
-                    nid: holder.nid, id: holder.event.id, membership: holder.event.membership, position: holder.position,
-                    key: change.keyNumber), for: change.key)
-            head.snapshot.interpret(holder.event)
-            if holder.event.id == event.id { placed.append((records.count - 1, change.key)) }
+            head.snapshot.apply(change)
+            if change.holder?.event.id == event.id { placed.append((records.count - 1, change.key)) }
         }
         head.layering = outcome.layering
         head.snapshot.snapshotID = outcome.layering.top

@@ -89,6 +89,16 @@ extension RoomSnapshot {
         }
     }
 
+    /// Takes over what forks were resolved to for one entry.
+    mutating func apply(_ change: ResolvedEntry) {
+        guard let holder = change.holder else { return remove(change.key) }
+        set(
+            StateEntry(
+                nid: holder.nid, id: holder.event.id, membership: holder.event.membership, position: holder.position,
+                key: change.keyNumber), for: change.key)
+        interpret(holder.event)
+    }
+
     /// How many are kept: more than the heroes and the viewer, so that refills are rare.
     static let earliestLimit = 16
 
