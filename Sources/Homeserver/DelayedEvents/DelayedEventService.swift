@@ -22,8 +22,7 @@ package final class DelayedEventService: Sendable {
     private let rooms: RoomRegistry
     private let membership: RoomMembership
     private let logger: Logger
-    private let wakeUps: AsyncStream<Void>
-    private let wakeUp: AsyncStream<Void>.Continuation
+    private let alarm = Alarm()
     /// The rooms for which state may wait, and whether those of the database are among them yet.
     private let roomsWithState = Mutex<(rooms: Set<RoomID>, isLoaded: Bool)>(([], false))
 
@@ -33,7 +32,6 @@ package final class DelayedEventService: Sendable {
         self.membership = membership
         self.longestDelay = Int64(longestDelay / .milliseconds(1))
         self.logger = logger
-        (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     // MARK: What clients do
@@ -60,7 +58,7 @@ package final class DelayedEventService: Sendable {
             }
             try DelayedEventStore.insert(event, on: connection)
         }
-        wakeUp.yield()
+        alarm.ring()
         return event.id
     }
 
@@ -150,26 +148,11 @@ package final class DelayedEventService: Sendable {
 extension DelayedEventService: Service {
     /// Sends events when their time has come, until the server stops.
     package func run() async throws {
-        var alarm: Task<Void, Never>?
-        wakeUp.yield()
-        for await _ in wakeUps.cancelOnGracefulShutdown() {
-            alarm?.cancel()
-            var next: Timestamp?
-            do {
-                next = try await sendDue()
-            } catch {
-                logger.error("delayed events could not be sent; trying again in a second", metadata: ["error": "\(error)"])
-                next = Timestamp(milliseconds: Timestamp.now.milliseconds + 1000)
-            }
-            guard let next else { continue }
-            let pause = Duration.milliseconds(max(0, next.milliseconds - Timestamp.now.milliseconds))
-            alarm = Task { [wakeUp] in
-                // A cancelled alarm has a successor.
-                guard (try? await Task.sleep(for: pause)) != nil else { return }
-                wakeUp.yield()
-            }
+        await alarm.run {
+            try await sendDue()
+        } onFailure: { error in
+            logger.error("delayed events could not be sent; trying again in a second", metadata: ["error": "\(error)"])
         }
-        alarm?.cancel()
     }
 }
 

@@ -12,15 +12,13 @@ package final class SelfDestruction: Sendable {
     private let purge: MessagePurge
     private let sync: SyncEngine
     private let logger: Logger
-    private let wakeUps: AsyncStream<Void>
-    private let wakeUp: AsyncStream<Void>.Continuation
+    private let alarm = Alarm()
 
     package init(rooms: RoomRegistry, sync: SyncEngine, logger: Logger) {
         database = rooms.environment.database
         purge = MessagePurge(environment: rooms.environment)
         self.sync = sync
         self.logger = logger
-        (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Notes messages with their times; ones that are noted already stay as they are.
@@ -28,7 +26,7 @@ package final class SelfDestruction: Sendable {
         try await database.write { connection in
             for (event, time) in messages { try RetentionStore.insertExpiry(event, at: time, on: connection) }
         }
-        wakeUp.yield()
+        alarm.ring()
     }
 
     /// Takes away what is due.
@@ -43,26 +41,11 @@ package final class SelfDestruction: Sendable {
 
 extension SelfDestruction: Service {
     package func run() async throws {
-        wakeUp.yield()
-        var alarm: Task<Void, Never>?
-        for await _ in wakeUps.cancelOnGracefulShutdown() {
-            alarm?.cancel()
-            var next: Timestamp?
-            do {
-                next = try await expire()
-            } catch {
-                logger.error("messages whose time is over could not be emptied, trying again", metadata: ["error": "\(error)"])
-                next = Timestamp.now.advanced(byMilliseconds: 1000)
-            }
-            guard let next else { continue }
-            let pause = Duration.milliseconds(max(0, next.milliseconds - Timestamp.now.milliseconds))
-            alarm = Task { [wakeUp] in
-                // A cancelled alarm has a successor.
-                guard (try? await Task.sleep(for: pause)) != nil else { return }
-                wakeUp.yield()
-            }
+        await alarm.run {
+            try await expire()
+        } onFailure: { error in
+            logger.error("messages whose time is over could not be emptied, trying again", metadata: ["error": "\(error)"])
         }
-        alarm?.cancel()
     }
 }
 
