@@ -46,7 +46,7 @@ package struct JSONWriter: Sendable {
     @inlinable
     package mutating func openRaw(_ prefix: some Collection<UInt8>) {
         beginValue()
-        bytes.append(contentsOf: prefix)
+        append(prefix)
         needsComma = true
     }
 
@@ -128,7 +128,7 @@ package struct JSONWriter: Sendable {
     @inlinable
     package mutating func raw(_ json: some Collection<UInt8>) {
         beginValue()
-        bytes.append(contentsOf: json)
+        append(json)
         endValue()
     }
 
@@ -146,6 +146,12 @@ package struct JSONWriter: Sendable {
     @inlinable
     mutating func endValue() {
         needsComma = true
+    }
+
+    /// Copies bytes in one go, also where the compiler does not know what kind of collection they are in.
+    @inlinable
+    mutating func append(_ run: some Collection<UInt8>) {
+        if run.withContiguousStorageIfAvailable({ bytes.append(contentsOf: $0) }) == nil { bytes.append(contentsOf: run) }
     }
 
     @usableFromInline

@@ -6,7 +6,7 @@ import Persistence
 extension RoomHistory {
     /// The whole state.
     package func state(of view: RoomView) async throws -> [TimelineEvent] {
-        try await events.events(entries(of: view) { _ in true })
+        try await events.events(entries(of: view))
     }
 
     /// One entry of the state; nil when there is none.
@@ -26,14 +26,17 @@ extension RoomHistory {
     package func members(
         of view: RoomView, at position: StreamPosition?, where isWanted: @Sendable (Membership) -> Bool
     ) async throws -> [TimelineEvent] {
-        let members: [TimelineEvent]
+        let older: [StateKey: EventNID]
         if let position, position < view.end {
-            members = try await events.events(
-                entries(at: position, in: view).filter { $0.key.type == StateKey.memberType }.map(\.value))
+            older = try await entries(at: position, in: view)
+        } else if case .departed(let departure) = view.standing {
+            older = try await events.stateAfter(departure)
         } else {
-            members = try await events.events(entries(of: view) { $0.type == StateKey.memberType })
+            return try await events.events(
+                view.snapshot.state.compactMap { entry in entry.value.membership.map(isWanted) == true ? entry.value.nid : nil })
         }
-        return members.filter { $0.membership.map(isWanted) ?? false }
+        return try await events.events(older.compactMap { $0.key.type == StateKey.memberType ? $0.value : nil })
+            .filter { $0.membership.map(isWanted) ?? false }
     }
 
     /// The member events of those who sent a page of events, as they were at its first event. For clients that load members lazily.
@@ -78,13 +81,11 @@ extension RoomHistory {
         try await events.database.read { try RoomStore.isPublished(room, on: $0) }
     }
 
-    /// The numbers of the events that hold the wanted keys at the end of the view.
-    private func entries(of view: RoomView, where isWanted: (StateKey) -> Bool) async throws -> [EventNID] {
+    /// The numbers of the events that are the state at the end of the view.
+    private func entries(of view: RoomView) async throws -> [EventNID] {
         switch view.standing {
-        case .member, .visitor:
-            return view.snapshot.state.compactMap { isWanted($0.key) ? $0.value.nid : nil }
-        case .departed(let departure):
-            return try await events.stateAfter(departure).compactMap { isWanted($0.key) ? $0.value : nil }
+        case .member, .visitor: view.snapshot.state.map(\.value.nid)
+        case .departed(let departure): try await Array(events.stateAfter(departure).values)
         }
     }
 

@@ -27,11 +27,15 @@ package final class CostCache<Key: Hashable & Sendable, Value: Sendable>: Sendab
 
     package init(limit: Int) { self.limit = limit }
 
-    package subscript(key: Key) -> Value? {
+    package subscript(key: Key) -> Value? { state.withLock { $0.use(key) } }
+
+    /// The values of many keys, in their order, for one lock.
+    package func values(for keys: [Key]) -> [Value?] {
         state.withLock { state in
-            guard let index = state.indices[key], let value = state.slots[index]?.value else { return nil }
-            state.slots[index]?.isMarked = true
-            return value
+            var values: [Value?] = []
+            values.reserveCapacity(keys.count)
+            for key in keys { values.append(state.use(key)) }
+            return values
         }
     }
 
@@ -62,6 +66,13 @@ package final class CostCache<Key: Hashable & Sendable, Value: Sendable>: Sendab
 }
 
 extension CostCache.State {
+    /// The value, which is marked as asked for.
+    fileprivate mutating func use(_ key: Key) -> Value? {
+        guard let index = indices[key], let value = slots[index]?.value else { return nil }
+        slots[index]?.isMarked = true
+        return value
+    }
+
     fileprivate mutating func remove(_ key: Key) {
         guard let index = indices.removeValue(forKey: key), let slot = slots[index] else { return }
         slots[index] = nil

@@ -21,16 +21,13 @@ package struct EventReader: Sendable {
 
     /// The events of these numbers, in their order; numbers without an event are left out.
     package func events(_ nids: [EventNID]) async throws -> [TimelineEvent] {
-        var found: [EventNID: TimelineEvent] = [:]
-        found.reserveCapacity(nids.count)
-        var missing: [EventNID] = []
-        for nid in nids {
-            if let event = cache[nid] { found[nid] = event } else { missing.append(nid) }
-        }
+        let known = cache.events(nids)
+        let missing = zip(nids, known).compactMap { nid, event in event == nil ? nid : nil }
+        var read: [EventNID: TimelineEvent] = [:]
         for batch in missing.chunked(EventReader.batchSize) {
-            for event in try await read({ try EventStore.rows(batch, on: $0) }) { found[event.nid] = event }
+            for event in try await self.read({ try EventStore.rows(batch, on: $0) }) { read[event.nid] = event }
         }
-        return nids.compactMap { found[$0] }
+        return zip(nids, known).compactMap { nid, event in event ?? read[nid] }
     }
 
     package func event(_ nid: EventNID) async throws -> TimelineEvent? { try await events([nid]).first }
