@@ -15,6 +15,7 @@ struct SQLTextTests {
             ),
             ("SELECT 'it''s $1', $1", "SELECT 'it''s $1', $1", "SELECT 'it''s $1', ?1"),
             ("CREATE TABLE t (a {BLOB})", "CREATE TABLE t (a BYTEA)", "CREATE TABLE t (a BLOB)"),
+            ("FROM {EACH $2 AS wanted}", "FROM unnest($2) AS wanted (value)", "FROM json_each(?2) AS wanted"),
             ("{GREATEST}(a, $1) {LEAST}(b)", "GREATEST(a, $1) LEAST(b)", "max(a, ?1) min(b)"),
             ("WHERE {e.a IN $1}", "WHERE e.a = ANY($1)", "WHERE e.a IN (SELECT value FROM json_each(?1))"),
             ("WHERE {a NOT IN $3}", "WHERE a <> ALL($3)", "WHERE a NOT IN (SELECT value FROM json_each(?3))"),

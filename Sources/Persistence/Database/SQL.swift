@@ -11,6 +11,7 @@
 /// | `{BLOB}` | `BYTEA` | `BLOB` |
 /// | `{column IN $1}` | `column = ANY($1)` | `column IN (SELECT value FROM json_each($1))` |
 /// | `{column NOT IN $1}` | `column <> ALL($1)` | `column NOT IN (SELECT value FROM json_each($1))` |
+/// | `{EACH $1 AS name}` | `unnest($1) AS name (value)` | `json_each($1) AS name` |
 /// | `{GREATEST}`, `{LEAST}` | `GREATEST`, `LEAST` | `max`, `min` |
 /// | `{FOR UPDATE}` | `FOR UPDATE` | nothing: a write has the database to itself |
 /// | `{LIST}` as in `{LIST}(x)` | `array_agg` | `json_group_array` (read with `row.ints`, `row.texts`) |

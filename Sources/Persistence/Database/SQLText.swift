@@ -57,7 +57,15 @@ package enum SQLText {
         default: break
         }
         if token.hasPrefix("FOR UPDATE") { return dialect == .postgres ? token : "" }
-        return membership(token, dialect)
+        return membership(token, dialect) ?? elements(token, dialect)
+    }
+
+    /// `EACH $1 AS name`: the list as a table, whose column is `value`.
+    private static func elements(_ token: String, _ dialect: SQLDialect) -> String? {
+        let words = token.split(separator: " ")
+        guard words.count == 4, words[0] == "EACH", words[2] == "AS", words[1].first == "$", let number = Int(words[1].dropFirst())
+        else { return nil }
+        return dialect == .postgres ? "unnest($\(number)) AS \(words[3]) (value)" : "json_each(?\(number)) AS \(words[3])"
     }
 
     /// `column IN $1` and `column NOT IN $1`.

@@ -11,10 +11,12 @@ package struct PostgresKeywords: Sendable {
     /// - `statement_timeout`: 60 s; the longest statement of ours takes a fraction of that.
     /// - `idle_in_transaction_session_timeout`: frees the locks of a process that hangs.
     /// - `plan_cache_mode`: our statements are short and served by one index each, planning would cost more than running.
+    /// - `enable_seqscan`: a plan is made once, often while a table is still empty. Read from end to end then, it would be so for as long as
+    ///   the plan lives, however large the table has become.
     /// - `jit`: compiling would cost more than any statement of ours gains.
     private static let sessionOptions =
         "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000 -c default_transaction_isolation=read\\ committed"
-        + " -c plan_cache_mode=force_generic_plan -c jit=off"
+        + " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"
 
     /// Kept when the configuration does not say otherwise. A peer that is gone is noticed after half a minute.
     private static let defaults = [

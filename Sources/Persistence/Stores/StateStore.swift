@@ -53,10 +53,17 @@ package enum StateStore {
         var result: [StateKey: StateKeyNID] = [:]
         let byType = Dictionary(grouping: keys, by: \.type)
         for (type, keys) in byType where keys.count > listThreshold {
+            // Each is looked up by itself: a plan of PostgreSQL made for an empty table would read all keys of the type, and compare
+            // each with the whole list.
             try connection.query(
-                "SELECT state_key, key_nid FROM state_keys WHERE type = $1 AND {state_key IN $2}",
-                [.text(type.string), .texts(keys.map(\.stateKey.string))]
-            ) { result[StateKey(type: type, stateKey: ByteString($0.text(0)))] = StateKeyNID($0.int(1)) }
+                """
+                SELECT wanted.value, (SELECT key_nid FROM state_keys WHERE type = $1 AND state_key = wanted.value)
+                FROM {EACH $2 AS wanted}
+                """, [.text(type.string), .texts(keys.map(\.stateKey.string))]
+            ) { row in
+                guard let nid = row.optionalInt(1) else { return }
+                result[StateKey(type: type, stateKey: ByteString(row.text(0)))] = StateKeyNID(nid)
+            }
         }
         for key in keys where byType[key.type].map({ $0.count <= listThreshold }) == true {
             let nid = try connection.first(
