@@ -89,9 +89,13 @@ async def test_the_better_key_stays(server, people):
     for worse in (key(text="y"), key(index=6, text="y"), key(forwarded=6, text="y")):
         assert await alice.put(path(ROOM, "s"), worse) == {"etag": "1", "count": 1}
     assert await alice.get(path(ROOM, "s")) == key()
-    for number, better in enumerate((key(index=4, forwarded=9), key(index=9, forwarded=8), key(99, 99, True), key(0, 0)), 2):
+    for number, better in enumerate((key(index=4, forwarded=9), key(index=4, forwarded=8), key(99, 99, True), key(98, 99, True)), 2):
         assert await alice.put(path(ROOM, "s"), better) == {"etag": str(number), "count": 1}
         assert await alice.get(path(ROOM, "s")) == better
+    # What the owner has verified does not give way to what somebody else may have passed on, and fewer forwardings do not outweigh messages.
+    for worse in (key(0, 0), key(99, 0, True)):
+        assert await alice.put(path(ROOM, "s"), worse) == {"etag": "5", "count": 1}
+    assert await alice.get(path(ROOM, "s")) == key(98, 99, True)
 
 
 async def test_only_the_current_backup_takes_keys(server, people):

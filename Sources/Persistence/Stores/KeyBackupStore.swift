@@ -198,8 +198,9 @@ package enum KeyBackupStore {
         ) { Int($0.int(0)) } ?? 0
     }
 
-    /// Adds keys, each session once. One that is there is replaced by a better one only: one that is verified where the old one was not, or
-    /// begins at an earlier message, or was forwarded fewer times. Client-Server API §Backup algorithm, `PUT /room_keys/keys`.
+    /// Adds keys, each session once. One that is there is replaced by a better one only: one that is verified where the old one was not; of
+    /// two that are alike in that, the one that begins at an earlier message; and then, the one that was forwarded fewer times. A verified
+    /// key never gives way to one that is not. Client-Server API §Server-side key backups, `PUT /room_keys/keys`.
     ///
     /// - Returns: how many were added or replaced.
     package static func put(
@@ -244,8 +245,10 @@ package enum KeyBackupStore {
                 first_message_index = excluded.first_message_index, forwarded_count = excluded.forwarded_count,
                 is_verified = excluded.is_verified, session_data = excluded.session_data
             WHERE (excluded.is_verified AND NOT key_backup_sessions.is_verified)
-                OR excluded.first_message_index < key_backup_sessions.first_message_index
-                OR excluded.forwarded_count < key_backup_sessions.forwarded_count
+                OR excluded.is_verified = key_backup_sessions.is_verified
+                    AND (excluded.first_message_index < key_backup_sessions.first_message_index
+                        OR excluded.first_message_index = key_backup_sessions.first_message_index
+                            AND excluded.forwarded_count < key_backup_sessions.forwarded_count)
             """)
     }
 }

@@ -78,10 +78,13 @@ struct KeyBackupServiceTests {
                 (session("a", data: "[1]"), false),
                 (session("a", index: 6, data: "[2]"), false),
                 (session("a", index: 4, forwarded: 9, data: "[3]"), true),
-                (session("a", index: 9, forwarded: 8, data: "[4]"), true),
-                (session("a", index: 99, forwarded: 99, verified: true, data: "[5]"), true),
-                (session("a", index: 99, forwarded: 99, verified: true, data: "[6]"), false),
-                (session("a", index: 99, forwarded: 98, verified: false, data: "[7]"), true),
+                (session("a", index: 9, forwarded: 0, data: "[4]"), false),
+                (session("a", index: 4, forwarded: 8, data: "[5]"), true),
+                (session("a", index: 99, forwarded: 99, verified: true, data: "[6]"), true),
+                (session("a", index: 99, forwarded: 99, verified: true, data: "[7]"), false),
+                (session("a", index: 0, forwarded: 0, verified: false, data: "[8]"), false),
+                (session("a", index: 100, forwarded: 0, verified: true, data: "[9]"), false),
+                (session("a", index: 99, forwarded: 98, verified: true, data: "[10]"), true),
             ]
             for (key, replaces) in steps {
                 let after = try await put([key], to: version, backups)
