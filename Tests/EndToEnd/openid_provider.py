@@ -11,6 +11,8 @@ from aiohttp import web
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
+from loopback import Loopback
+
 
 def b64(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
@@ -42,7 +44,7 @@ class Key:
         return f"{text.decode()}.{b64(signature)}"
 
 
-class Provider:
+class Provider(Loopback):
     """`async with Provider() as provider:` serves on a port of its own."""
 
     def __init__(self, algorithm="RS256", **metadata):
@@ -59,22 +61,9 @@ class Provider:
         self.user_info = lambda claims: web.json_response(claims)
         self.codes, self.access_tokens, self.requests, self.asked = {}, {}, [], []
 
-    async def __aenter__(self):
-        app = web.Application()
-        app.router.add_get("/.well-known/openid-configuration", self.configuration)
-        app.router.add_get("/authorize", self.authorize)
-        app.router.add_post("/token", self.token)
-        app.router.add_get("/userinfo", self.show_user)
-        app.router.add_get("/keys", self.show_keys)
-        self.runner = web.AppRunner(app)
-        await self.runner.setup()
-        site = web.TCPSite(self.runner, "127.0.0.1", 0)
-        await site.start()
-        self.base = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(self, *_):
-        await self.runner.cleanup()
+    def routes(self):
+        return [web.get("/.well-known/openid-configuration", self.configuration), web.get("/authorize", self.authorize),
+                web.post("/token", self.token), web.get("/userinfo", self.show_user), web.get("/keys", self.show_keys)]
 
     def options(self, **more):
         """An entry of `oidc_providers` for this provider."""

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from crypto import Identity
 from homeserver import Client, MatrixFailure
+from loopback import Loopback
 
 V3 = "/_matrix/client/v3"
 MAS = "/_synapse/mas/"
@@ -23,26 +24,15 @@ async def refused(awaitable):
     return failure.value
 
 
-class Service:
+class Service(Loopback):
     """What this server asks of the service."""
 
     def __init__(self):
         self.secret = secrets.token_hex(16)
         self.tokens, self.asked, self.answer = {}, [], None
 
-    async def __aenter__(self):
-        app = web.Application()
-        app.router.add_get("/.well-known/openid-configuration", self.metadata)
-        app.router.add_post("/oauth2/introspect", self.introspect)
-        self.runner = web.AppRunner(app)
-        await self.runner.setup()
-        site = web.TCPSite(self.runner, "127.0.0.1", 0)
-        await site.start()
-        self.base = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(self, *_):
-        await self.runner.cleanup()
+    def routes(self):
+        return [web.get("/.well-known/openid-configuration", self.metadata), web.post("/oauth2/introspect", self.introspect)]
 
     def options(self):
         return {"enable_registration": None, "enable_registration_without_verification": None,

@@ -5,6 +5,7 @@ import pytest_asyncio
 
 from chromium import PROGRAM, Chromium
 from homeserver import OUT_OF_THE_WAY, Client, Homeserver
+from loopback import CaptchaService
 from mailsink import Mailbox, link
 from openid_provider import Provider
 from test_email import add, begin, creds, log_in
@@ -88,6 +89,37 @@ async def test_registering_on_pages(started, browser):
     assert (await anonymous.post(V3 + "/register", {"auth": {"session": session}}))["user_id"] == "@alice:test.example"
     for client in (admin, anonymous):
         await client.close()
+
+
+# What the captcha's script does, as far as our page sees it: it puts a riddle into its place, and reports the answer.
+CAPTCHA = "https://www.recaptcha.net/recaptcha/api.js"
+CAPTCHA_SCRIPT = """addEventListener("load", () => {
+    const place = document.querySelector(".g-recaptcha");
+    const answer = place.appendChild(document.createElement("textarea")), button = place.appendChild(document.createElement("button"));
+    answer.name = "g-recaptcha-response"; button.type = "button"; button.textContent = "I am a person (" + place.dataset.sitekey + ")";
+    button.onclick = () => window[place.dataset.callback](answer.value);
+});"""
+
+
+async def test_solving_a_riddle_on_a_page(started, browser):
+    await browser.stand_in(CAPTCHA, CAPTCHA_SCRIPT)
+    async with CaptchaService() as service:
+        server = await started(**service.options())
+        anonymous = Client(server)
+        session = (await refused(anonymous.post(V3 + "/register", {"username": "alice", "password": "secret of alice"}))).body["session"]
+        riddle = "document.querySelector('[name=g-recaptcha-response]')"
+        await browser.open(f"{server.base}{V3}/auth/m.login.recaptcha/fallback/web?session={session}", f"!!{riddle}")
+        assert "I am a person (public)" in await browser.evaluate("document.body.innerText")
+        await browser.picture("m-login-recaptcha")
+        answer = f"{riddle}.value = '%s'; document.querySelector('.g-recaptcha button').click()"
+        await browser.evaluate(answer % "wrong")
+        await browser.until(f"document.body.innerText.includes('Invalid captcha') && !!{riddle}")
+        await browser.picture("m-login-recaptcha-wrong")
+        await browser.evaluate(answer % "right")
+        await browser.until("window.authenticated")
+        assert [(asked["secret"], asked["response"]) for asked in service.asked] == [("private", "wrong"), ("private", "right")]
+        assert (await anonymous.post(V3 + "/register", auth("m.login.dummy", session)))["user_id"] == "@alice:test.example"
+        await anonymous.close()
 
 
 async def test_agreeing_on_a_page(started, tmp_path, browser):

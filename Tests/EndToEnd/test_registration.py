@@ -7,9 +7,9 @@ from html import unescape
 from urllib.parse import quote
 
 import pytest
-from aiohttp import web
 
 from homeserver import OUT_OF_THE_WAY, Client, MatrixFailure, free_port
+from loopback import CaptchaService
 
 V3 = "/_matrix/client/v3"
 TOKENS = "/_synapse/admin/v1/registration_tokens"
@@ -184,20 +184,16 @@ async def test_who_has_not_agreed_reads_and_leaves(configured, tmp_path):
 
 
 async def test_captcha(configured):
-    asked = []
+    async with CaptchaService() as service:
+        server = await configured(**service.options())
+        anonymous = Client(server)
+        await solve(anonymous, service.asked)
+    unanswered = await refused(anonymous.post(V3 + "/register", {"password": "x", **auth("m.login.recaptcha", response="right")}))
+    assert unanswered.status == 502
+    await anonymous.close()
 
-    async def verify(request):
-        asked.append(dict(await request.post()))
-        return web.json_response({"success": asked[-1]["response"] == "right"})
 
-    application = web.Application()
-    application.router.add_post("/siteverify", verify)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server = await configured(enable_registration_captcha=True, recaptcha_public_key="public", recaptcha_private_key="private",
-                              recaptcha_siteverify_api=f"http://127.0.0.1:{runner.addresses[0][1]}/siteverify")
-    anonymous = Client(server)
+async def solve(anonymous, asked):
     challenge = await refused(anonymous.post(V3 + "/register", {"username": "alice", "password": "secret of alice"}))
     assert challenge.body["flows"] == [{"stages": ["m.login.recaptcha", "m.login.dummy"]}]
     assert challenge.body["params"]["m.login.recaptcha"] == {"public_key": "public"}
@@ -210,10 +206,6 @@ async def test_captcha(configured):
     status, page = await fallback(anonymous, "m.login.recaptcha", session, **{"g-recaptcha-response": "right"})
     assert "onAuthDone" in page
     assert (await anonymous.post(V3 + "/register", auth("m.login.dummy", session)))["user_id"] == "@alice:test.example"
-    await runner.cleanup()
-    unanswered = await refused(anonymous.post(V3 + "/register", {"password": "x", **auth("m.login.recaptcha", response="right")}))
-    assert unanswered.status == 502
-    await anonymous.close()
 
 
 async def test_pages_of_stages(configured):

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from browser import Browser
 from homeserver import Client, MatrixFailure
+from loopback import Loopback
 from openid_provider import Key, Provider
 
 V3 = "/_matrix/client/v3"
@@ -458,24 +459,18 @@ async def test_pages_of_the_operators_own(configured, browser, tmp_path):
 # CAS
 
 
-class CAS:
+class CAS(Loopback):
     """A CAS server: whoever comes gets a ticket."""
 
-    async def __aenter__(self):
+    def __init__(self):
         self.user, self.attributes, self.asked, self.answer = "cas_user!", "", [], None
-        app = web.Application()
-        app.router.add_get("/cas/login", self.login)
-        app.router.add_get("/cas/proxyValidate", self.validate)
-        app.router.add_get("/cas/p3/proxyValidate", self.validate)
-        self.runner = web.AppRunner(app)
-        await self.runner.setup()
-        site = web.TCPSite(self.runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/cas"
-        return self
 
-    async def __aexit__(self, *_):
-        await self.runner.cleanup()
+    def routes(self):
+        return [web.get("/cas/login", self.login), web.get("/cas/proxyValidate", self.validate), web.get("/cas/p3/proxyValidate", self.validate)]
+
+    @property
+    def url(self):
+        return self.base + "/cas"
 
     async def login(self, request):
         self.service = request.query["service"]

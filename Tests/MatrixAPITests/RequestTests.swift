@@ -68,6 +68,11 @@ import Testing
                 "/a?loginToken=<redacted>&client_secret=<redacted>&sid=<redacted>&token=<redacted>"
             ),
             ("/_synapse/admin/v1/registration_tokens/abcd", "/_synapse/admin/v1/registration_tokens/<redacted>"),
+            ("/_synapse/client/rendezvous/abcd", "/_synapse/client/rendezvous/<redacted>"),
+            (
+                "/_matrix/client/unstable/org.matrix.msc4140/delayed_events/abcd/restart",
+                "/_matrix/client/unstable/org.matrix.msc4140/delayed_events/<redacted>/restart"
+            ),
             ("/_matrix/consent?u=alice&h=0123", "/_matrix/consent?u=alice&h=<redacted>"),
             ("/a?access_token=a?b", "/a?access_token=<redacted>"), ("/a", "/a"), ("/a?flag", "/a?flag"), ("/a\u{1B}[31m\n", "/a?[31m?"),
         ])

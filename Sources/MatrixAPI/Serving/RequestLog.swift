@@ -44,8 +44,11 @@ package enum RequestRedaction {
         "refresh_token", "signature", "secret", "user_token", "code", "state", "ticket", "logout_token", "hs_token", "as_token", "h",
         "email", "address",
     ]
-    /// Paths below which the next segment is a secret, or somebody's address.
-    private static let secretPaths = ["/_synapse/admin/v1/registration_tokens/", "/_synapse/admin/v1/threepid/email/users/"]
+    /// Paths below which the next segment is a secret, lets who knows it do something, or is somebody's address.
+    private static let secretPaths = [
+        "/_synapse/admin/v1/registration_tokens/", "/_synapse/admin/v1/threepid/email/users/", "/_synapse/client/rendezvous/",
+        "/_matrix/client/unstable/io.element.msc4388/rendezvous/", "/_matrix/client/unstable/org.matrix.msc4140/delayed_events/",
+    ]
 
     /// How much of a target is logged.
     private static let lengthLimit = 2000
@@ -62,7 +65,9 @@ package enum RequestRedaction {
     }
 
     private static func path(_ path: Substring) -> String {
-        for prefix in secretPaths where path.hasPrefix(prefix) { return prefix + "<redacted>" }
+        for prefix in secretPaths where path.hasPrefix(prefix) {
+            return prefix + "<redacted>" + printable(path.dropFirst(prefix.count).drop { $0 != "/" })
+        }
         return printable(path)
     }
 
