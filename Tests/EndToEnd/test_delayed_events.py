@@ -62,6 +62,7 @@ async def test_cancel_restart_and_send(server, people, anonymous):
     first = {e["delay_id"]: e for e in (await alice.get(UNSTABLE))["delayed_events"]}
     assert set(first) == {cancelled, sent, restarted}
     assert first[sent]["content"]["body"] == "sent" and first[sent]["delay"] == 60_000 and first[sent]["room_id"] == room
+    assert first[sent]["delay_ms"] == 60_000 and first[sent]["delayed_since_ts"] == first[sent]["running_since"]
 
     # Who knows the id needs no token.
     await anonymous.post(f"{UNSTABLE}/{cancelled}/cancel")
@@ -118,7 +119,10 @@ async def test_limits(server, people):
     room = await alice.create_room()
     with pytest.raises(MatrixFailure) as failure:
         await delayed(alice, room, "x", 3_600_001, "t1")
-    assert failure.value.status == 403
+    assert failure.value.status == 400 and failure.value.errcode == "ORG.MATRIX.MSC4140_DELAY_TOO_LARGE"
+    assert failure.value.body["org.matrix.msc4140.max_delay"] == 3_600_000
+    capabilities = (await alice.get("/_matrix/client/v3/capabilities"))["capabilities"]
+    assert capabilities["org.matrix.msc4140.delayed_events"] == {"max_delay_ms": 3_600_000, "max_scheduled": 100}
     with pytest.raises(MatrixFailure) as failure:
         await delayed(alice, room, "x", -1, "t1")
     assert failure.value.errcode == "M_INVALID_PARAM"

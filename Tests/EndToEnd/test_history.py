@@ -133,6 +133,21 @@ async def test_who_left_reads_up_to_there_and_who_forgot_nothing(server, people)
         await refused(bob.get(f"{bob.room(room)}/{path}"), 403, "M_FORBIDDEN")
 
 
+async def test_who_left_what_all_the_world_may_read_is_no_worse_off_than_a_stranger(server, people):
+    alice, bob = await people("alice", "bob")
+    room = await alice.create_room(
+        preset="public_chat",
+        initial_state=[{"type": "m.room.history_visibility", "content": {"history_visibility": "world_readable"}}])
+    await bob.join(room)
+    await bob.leave(room)
+    event = await alice.send(room, "after")
+    assert (await bob.get(f"{bob.room(room)}/event/{q(event)}"))["content"]["body"] == "after"
+    assert (await bob.get(f"{bob.room(room)}/context/{q(event)}?limit=2"))["event"]["event_id"] == event
+    assert bodies(await bob.messages(room)) == ["after"]
+    snapshot = await bob.get(f"{bob.room(room)}/initialSync")
+    assert snapshot["membership"] == "leave" and snapshot["messages"]["chunk"][-1]["state_key"] == bob.user
+
+
 async def test_ignored_users_are_silent(server, people):
     alice, bob = await people("alice", "bob")
     room = await alice.create_room(preset="public_chat")
@@ -143,6 +158,8 @@ async def test_ignored_users_are_silent(server, people):
     await refused(alice.get(f"{alice.room(room)}/event/{q(noise)}"), 404, "M_NOT_FOUND")
     await alice.put(f"{V3}/user/{q(alice.user)}/account_data/m.ignored_user_list", {"ignored_users": {}})
     assert bodies(await alice.messages(room)) == ["noise"]
+    await refused(alice.put(f"{V3}/user/{q(alice.user)}/account_data/m.ignored_user_list", {"ignored_users": {alice.user: {}}}),
+                  400, "M_INVALID_PARAM")
 
 
 async def test_the_first_versions_stream_and_snapshots(server, people):
@@ -170,6 +187,7 @@ async def test_the_first_versions_stream_and_snapshots(server, people):
     await alice.send(room, "open")
     preview = await carol.get(f"{carol.room(room)}/initialSync")
     assert [e["type"] for e in preview["messages"]["chunk"]] == ["m.room.history_visibility", "m.room.message"]
+    assert "membership" not in preview
     await alice.send(room, "more")
     heard = await carol.get(f"{V3}/events?timeout=0&room_id={q(room)}&from={preview['messages']['end']}")
     assert bodies(heard["chunk"]) == ["more"]

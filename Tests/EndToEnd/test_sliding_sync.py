@@ -271,6 +271,17 @@ async def test_extensions(server, people):
     assert (await slide(bob, only["pos"], extensions={"e2ee": {"enabled": True}}, conn_id="encryption"))["rooms"] == {}
 
 
+async def test_account_data_of_a_room_that_one_is_invited_to(server, people):
+    alice, bob = await people("alice", "bob")
+    room = await alice.create_room(invite=[bob.user])
+    wanted = {"account_data": {"enabled": True}}
+    first = await slide(bob, lists=window((0, 9)), extensions=wanted)
+    assert room in first["rooms"]
+    await bob.put(f"/_matrix/client/v3/user/{bob.user}/rooms/{room}/account_data/org.example", {"a": 1})
+    second = await slide(bob, first["pos"], lists=window((0, 9)), extensions=wanted)
+    assert second["extensions"]["account_data"]["rooms"] == {room: [{"type": "org.example", "content": {"a": 1}}]}
+
+
 async def test_connections_do_not_know_of_each_other(server, people):
     alice, bob, (room,) = await rooms_of_two(people, 1)
     first = await slide(bob, lists=window((0, 9)), conn_id="a")

@@ -52,10 +52,14 @@ package struct AccountDataService: Sendable {
 
     /// Writes what a client sets.
     ///
-    /// - Throws: `M_BAD_JSON` with status 405 for types that the server keeps itself; `M_INVALID_PARAM` for an unusable type.
+    /// - Throws: `M_BAD_JSON` with status 405 for types that the server keeps itself; `M_INVALID_PARAM` for an unusable type, and
+    ///   for who would ignore themselves: their own messages would be gone.
     @discardableResult
     package func put(_ type: ByteString, room: RoomID?, content: [UInt8], of user: UserID) async throws -> StreamPosition {
         try Self.checkMayBePut(type)
+        if type == IgnoredUsers.type, room == nil, IgnoredUsers.users(in: content).contains(user) {
+            throw MatrixError.invalidParam("You cannot ignore yourself")
+        }
         return try await set(type, room: room, content: content, of: user)
     }
 

@@ -39,12 +39,13 @@ package final class DelayedEventService: Sendable {
     /// Takes an event that is to be sent after `delay` milliseconds.
     ///
     /// - Returns: the id under which it is managed; who knows it may do so.
-    /// - Throws: `M_FORBIDDEN` for a delay that is longer than allowed; `M_LIMIT_EXCEEDED` for too many waiting events.
+    /// - Throws: `M_FORBIDDEN` where no event may be delayed; an error of its own for a delay that is longer than allowed;
+    ///   `M_LIMIT_EXCEEDED` for too many waiting events.
     package func schedule(_ draft: EventDraft, in room: RoomID, after delay: Int64, by requester: Requester) async throws -> String {
         guard longestDelay > 0 else { throw MatrixError.forbidden("Sending delayed events has been disallowed") }
         guard delay >= 0 else { throw MatrixError.invalidParam("The delay must not be negative") }
         guard delay <= longestDelay else {
-            throw MatrixError.forbidden("The requested delay (\(delay)ms) exceeds the allowed maximum (\(longestDelay)ms)")
+            throw tooLong(delay)
         }
         let now = Timestamp.now
         let event = DelayedEventRow(
@@ -99,6 +100,16 @@ package final class DelayedEventService: Sendable {
     }
 
     private static var unknown: MatrixError { .notFound("Delayed event not found") }
+
+    /// Names the maximum beside, where clients of calls look for it to try again with less.
+    private func tooLong(_ delay: Int64) -> MatrixError {
+        MatrixError(
+            status: 400, errcode: "ORG.MATRIX.MSC4140_DELAY_TOO_LARGE",
+            message: "The requested delay (\(delay)ms) exceeds the allowed maximum (\(longestDelay)ms)",
+            extra: [
+                "org.matrix.msc4140.errcode": "M_MAX_DELAY_EXCEEDED", "org.matrix.msc4140.max_delay": .int(longestDelay),
+            ])
+    }
 
     // MARK: Sending
 

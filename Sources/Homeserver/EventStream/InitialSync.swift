@@ -8,7 +8,8 @@ import Rooms
 /// A room as `initialSync` shows it.
 package struct RoomInitialSync: Sendable {
     package let room: RoomID
-    package let membership: Membership
+    /// nil for who only looks into a room that all the world may read.
+    package let membership: Membership?
     package var isPublic = false
     /// For an invite: the event itself.
     package var invite: TimelineEvent?
@@ -52,7 +53,7 @@ extension EventStream {
         var snapshot = RoomInitialSync(room: room, membership: RoomInitialSync.membership(in: view))
         snapshot.content = try await content(of: view, limit: limit, now: now)
         snapshot.accountData = try await accountData.changes(for: user, after: nil, upTo: now).filter { $0.room == room }
-        guard snapshot.membership == .join else { return (snapshot, RoomEphemeral()) }
+        guard !view.isOfPast else { return (snapshot, RoomEphemeral()) }
         // Everyone's, as with Synapse: the answer lists all members anyway.
         let members = presence.isShown ? view.snapshot.earliest(.max) { $1 == .join } : []
         return (
@@ -112,20 +113,19 @@ extension EventStream {
     }
 
     private func content(of view: RoomView, limit: Int, now: StreamPosition) async throws -> RoomInitialSync.Content {
-        let page = try await history.page(of: view, .backwards, from: nil, to: nil, limit: limit, filter: .everything)
-        var end = view.end
-        if case .departed = view.standing {} else { end = now }
+        let last = view.departure ?? view.end
+        let page = try await history.page(of: view, .backwards, from: last, to: nil, limit: limit, filter: .everything)
         return RoomInitialSync.Content(
-            messages: page.events.reversed(), start: page.next ?? view.end, end: end, state: try await history.state(of: view))
+            messages: page.events.reversed(), start: page.next ?? last, end: view.departure ?? now, state: try await history.state(of: view))
     }
 }
 
 extension RoomInitialSync {
-    /// Who only looks in counts as joined, as with Synapse.
-    fileprivate static func membership(in view: RoomView) -> Membership {
+    fileprivate static func membership(in view: RoomView) -> Membership? {
         switch view.standing {
-        case .member, .visitor: .join
+        case .member: .join
         case .departed(let departure): departure.membership ?? .leave
+        case .visitor: nil
         }
     }
 }

@@ -54,6 +54,15 @@ enum CapabilitiesRoutes {
                                 moderation.member("suspend", true)
                             })
                     }
+                    let delayed = context.homeserver.delayedEvents
+                    if delayed.longestDelay > 0 {
+                        capabilities.member(
+                            "org.matrix.msc4140.delayed_events",
+                            object: { limits in
+                                limits.member("max_delay_ms", delayed.longestDelay)
+                                limits.member("max_scheduled", DelayedEventService.limitPerUser)
+                            })
+                    }
                     if configuration.tellsAccountStatus {
                         capabilities.member("org.matrix.msc3720.account_status", object: { $0.member("enabled", true) })
                     }

@@ -67,8 +67,10 @@ enum DelayedEventRoutes {
         body.member("room_id", event.room)
         body.member("type", event.type.string)
         if let stateKey = event.stateKey { body.member("state_key", stateKey.string) }
-        body.member("delay", event.delay)
-        body.member("running_since", event.due.milliseconds - event.delay)
+        // Both by their names of now and by those that clients know from before.
+        let start = event.due.milliseconds - event.delay
+        for name in ["delay_ms", "delay"] { body.member(name, event.delay) }
+        for name in ["delayed_since_ts", "running_since"] { body.member(name, start) }
         body.member("content", raw: event.content)
     }
 }

@@ -130,7 +130,7 @@ enum EventStreamRoutes {
     /// Writes the members of a room.
     private static func write(_ room: RoomInitialSync, to writer: inout JSONWriter, for viewer: EventViewer, now: Timestamp) {
         writer.member("room_id", room.room)
-        writer.member("membership", room.membership.rawValue)
+        if let membership = room.membership { writer.member("membership", membership.rawValue) }
         if let invite = room.invite {
             writer.member("inviter", invite.sender)
             writer.key("invite")

@@ -13,44 +13,51 @@ package struct RoomView: Sendable {
     package let ignored: Set<UserID>
     /// Messages from before this time have outlived what the room or the operator allows.
     package let horizon: Timestamp?
+    /// The last position whose event the user may see.
+    package let end: StreamPosition
 
+    /// - Parameter looksOn: who has left may read on, as all the world may.
     package init(
-        viewer: UserID, snapshot: RoomSnapshot, standing: Standing, ignored: Set<UserID> = [], horizon: Timestamp? = nil
+        viewer: UserID, snapshot: RoomSnapshot, standing: Standing, ignored: Set<UserID> = [], horizon: Timestamp? = nil,
+        looksOn: Bool = false
     ) {
         self.viewer = viewer
         self.snapshot = snapshot
         self.standing = standing
         self.ignored = ignored
         self.horizon = horizon
+        end =
+            switch standing {
+            case .departed(let departure) where !looksOn: departure.position
+            case .departed, .member, .visitor: snapshot.position
+            }
     }
 
     /// On what grounds the user reads.
     package enum Standing: Sendable {
         /// The user is joined.
         case member
-        /// The user was in the room until `departure`, and sees it as it was then.
+        /// The user was in the room until `departure`, and sees its state as it was then.
         case departed(departure: TimelineEvent)
         /// The user is no member of a room that all the world may read.
         case visitor
     }
 
-    /// The last position whose event the user may see.
-    package var end: StreamPosition {
-        switch standing {
-        case .member, .visitor: snapshot.position
-        case .departed(let departure): departure.position
-        }
+    /// When the user left; nil for who is in the room, or never was.
+    package var departure: StreamPosition? {
+        if case .departed(let departure) = standing { departure.position } else { nil }
     }
 
     /// Whether the user sees the room as it was.
-    var isOfPast: Bool {
+    package var isOfPast: Bool {
         if case .departed = standing { true } else { false }
     }
 
-    /// Whether the user is joined or was at the end.
-    var hasBeenMember: Bool {
+    /// Whether the user was joined at the end of a stay that reaches beyond this position.
+    func wasMember(after position: StreamPosition) -> Bool {
         switch standing {
-        case .member, .departed: true
+        case .member: true
+        case .departed(let departure): position <= departure.position
         case .visitor: false
         }
     }
@@ -67,7 +74,8 @@ extension RoomHistory {
         let snapshot = await room.snapshot()
         return RoomView(
             viewer: viewer, snapshot: snapshot, standing: try await standing(of: viewer, in: room, snapshot), ignored: ignored,
-            horizon: try await retention.horizon(of: snapshot, in: events))
+            horizon: try await retention.horizon(of: snapshot, in: events),
+            looksOn: snapshot.historyVisibility == .worldReadable)
     }
 
     /// The same room with all its members: where they are not known yet, one waits.

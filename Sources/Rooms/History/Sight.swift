@@ -47,7 +47,7 @@ package struct Sight: Sendable {
         let context = VisibilityContext(
             viewer: view.viewer, visibility: settings.value(before: event.position),
             membership: memberships.value(before: event.position),
-            joinedSince: view.hasBeenMember || memberships.contains(after: event.position) { $0 == .join })
+            joinedSince: view.wasMember(after: event.position) || memberships.contains(after: event.position) { $0 == .join })
         switch event.type {
         case StateKey.historyVisibility.type where event.stateKey == "":
             return context.showsChange(to: settings.value(at: event.position))

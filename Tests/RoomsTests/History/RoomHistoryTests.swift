@@ -96,6 +96,31 @@ struct RoomHistoryTests {
         }
     }
 
+    @Test(
+        "who has left a room that all the world may read reads on, and sees its state as it was when they left",
+        arguments: DatabaseKind.allCases)
+    func departedFromPublic(kind: DatabaseKind) async throws {
+        try await withDatabase(kind) { database in
+            let fixture = try await RoomsFixture(database)
+            let room = try await fixture.room(members: [Self.bob])
+            try await fixture.setState("m.room.topic", ["topic": "old"], in: room)
+            try await fixture.say("before", in: room)
+            try await fixture.leave(Self.bob, room)
+            let hidden = try await fixture.say("among members", in: room)
+            try await fixture.setState("m.room.history_visibility", ["history_visibility": "world_readable"], in: room)
+            try await fixture.setState("m.room.topic", ["topic": "new"], in: room)
+            let shown = try await fixture.say("to all", in: room)
+
+            #expect(try await fixture.texts(room, Self.bob) == ["to all", "before"])
+            let view = try await fixture.view(room, Self.bob)
+            #expect(try await fixture.history.event(shown, in: view).id == shown)
+            #expect(try await errorCode { _ = try await fixture.history.event(hidden, in: view) } == "M_NOT_FOUND")
+            #expect(try await fixture.history.state(.topic, of: view)?.contentIfReadable?["topic"]?.string == "old")
+            try await fixture.setState("m.room.history_visibility", ["history_visibility": "shared"], in: room)
+            #expect(try await fixture.texts(room, Self.bob) == ["before"])
+        }
+    }
+
     @Test("an invite that was declined opens nothing", arguments: DatabaseKind.allCases)
     func declined(kind: DatabaseKind) async throws {
         try await withDatabase(kind) { database in

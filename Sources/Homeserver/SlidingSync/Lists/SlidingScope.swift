@@ -103,10 +103,11 @@ extension SyncState {
         return found
     }
 
-    /// The number of a room that the user is in.
+    /// The number of a room that the user is in, is invited to, or was in.
     func number(of room: RoomID, for user: UserID) -> RoomNID? {
-        guard let tail = tail(of: room), feeds[user]?.rooms[tail.nid] != nil else { return nil }
-        return tail.nid
+        guard let rooms = feeds[user]?.rooms else { return nil }
+        if let tail = tail(of: room), rooms[tail.nid] != nil { return tail.nid }
+        return rooms.values.first { $0.room == room }?.nid
     }
 
     /// What is known of a room up to `end`.
