@@ -42,6 +42,21 @@ async def configured(database, tmp_path):
 
 
 @pytest_asyncio.fixture
+async def started(tmp_path):
+    """await started(option=…) -> a running server with these options, where one kind of database is enough."""
+    servers = []
+
+    async def start(port=None, **options):
+        server = Homeserver(tmp_path / f"server{len(servers)}", "sqlite", port=port, **options)
+        servers.append(server)
+        return await server.start()
+
+    yield start
+    for server in servers:
+        await server.destroy()
+
+
+@pytest_asyncio.fixture
 async def people(server):
     """people("alice", …) -> Clients of newly registered users, closed at the end."""
     made = []

@@ -4,7 +4,7 @@ import pytest
 import pytest_asyncio
 
 from chromium import PROGRAM, Chromium
-from homeserver import OUT_OF_THE_WAY, Client, Homeserver
+from homeserver import OUT_OF_THE_WAY, Client
 from loopback import CaptchaService
 from mailsink import Mailbox, link
 from openid_provider import Provider
@@ -22,21 +22,6 @@ async def browser(tmp_path):
         yield browser
         # What scripts complain of, and what breaks a page's own policy.
         assert not browser.complaints, browser.complaints
-
-
-@pytest_asyncio.fixture
-async def started(tmp_path):
-    """await started(option=…) -> a running server; one kind of database is enough for pages."""
-    servers = []
-
-    async def start(port=None, **options):
-        server = Homeserver(tmp_path / f"server{len(servers)}", "sqlite", **({"port": port} if port else {}), **options)
-        servers.append(server)
-        return await server.start()
-
-    yield start
-    for server in servers:
-        await server.destroy()
 
 
 async def test_a_login_with_a_password(started, browser):

@@ -1,10 +1,13 @@
 """Accounts that are locked, suspended or expired, limits of users and of the server."""
 
 import asyncio
+import json
+import re
 import time
 
 import pytest
 
+import specification
 from homeserver import Client, MatrixFailure
 from test_registration import post_once, refused
 
@@ -32,6 +35,29 @@ async def test_a_locked_account(people, server):
     await admin.put(lock, {"locked": False})
     assert (await refused(alice.sync())).errcode == "M_UNKNOWN_TOKEN"
     await admin.close()
+
+
+async def test_a_locked_account_is_let_in_nowhere(started):
+    server = await started()
+    alice, admin, anonymous = await server.register("alice"), await server.register("admin", admin=True), Client(server)
+    await admin.put(f"{V1}/admin/lock/{alice.user}", {"locked": True})
+    wrong, count = [], 0
+    for method, endpoints in specification.ENDPOINTS.items():
+        for template in {"/".join(endpoint.segments) for endpoint in endpoints}:
+            path = re.sub(r"\{[^}]*\}", "x", template.replace("{userId}", alice.user))
+            body = None if method == "GET" else {}
+            _, _, content = await anonymous.raw(method, path, body)
+            # The two by which one logs out are for those who are locked as well.
+            if b"M_MISSING_TOKEN" not in content or "/logout" in path:
+                continue
+            count += 1
+            status, _, content = await alice.raw(method, path, body)
+            if status != 401 or (json.loads(content)["errcode"], json.loads(content).get("soft_logout")) != ("M_USER_LOCKED", True):
+                wrong.append((method, path, content))
+    assert not wrong and count > 90
+    await alice.post(V3 + "/logout/all")
+    for client in (alice, admin, anonymous):
+        await client.close()
 
 
 async def test_a_waiting_sync_of_a_locked_account_is_the_last(people, server):

@@ -30,24 +30,26 @@ enum ProfileRoutes {
         let field = try ProfileField.name(context.parameter("keyName"))
         let body = try context.body()
         guard let value = body[field] else { throw MatrixError.missingParam("Missing key '\(field)'") }
-        let requester = try context.requester
-        try checkMayChange(field, requester)
-        // It becomes an event in each of the user's rooms, and counts like one.
-        try context.homeserver.rateLimits.check(.message, of: requester.user.text)
+        let requester = try changer(of: field, context)
         try await context.homeserver.profiles.set(field, to: value, of: context.userID("userId"), by: requester)
         return .empty
     }
 
     private static func removeField(_ context: APIContext) async throws -> APIResponse {
         let field = try ProfileField.name(context.parameter("keyName"))
-        try checkMayChange(field, try context.requester)
-        try await context.homeserver.profiles.remove(field, of: context.userID("userId"), by: context.requester)
+        let requester = try changer(of: field, context)
+        try await context.homeserver.profiles.remove(field, of: context.userID("userId"), by: requester)
         return .empty
     }
 
-    /// §Guest access: guests have a name, and nothing else.
-    private static func checkMayChange(_ field: ByteString, _ requester: Requester) throws(MatrixError) {
+    /// Who changes a field, if they may.
+    private static func changer(of field: ByteString, _ context: APIContext) throws(MatrixError) -> Requester {
+        let requester = try context.requester
+        // §Guest access: guests have a name, and nothing else.
         guard !requester.isGuest || field == ProfileField.displayName else { throw .guestForbidden }
+        // It becomes an event in each of the user's rooms, and counts like one.
+        try context.homeserver.rateLimits.check(.message, of: requester.user.text)
+        return requester
     }
 
     /// `require_auth_for_profile_requests` and `limit_profile_requests_to_users_who_share_rooms`.
