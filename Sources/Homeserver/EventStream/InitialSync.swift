@@ -116,7 +116,8 @@ extension EventStream {
         let last = view.departure ?? view.end
         let page = try await history.page(of: view, .backwards, from: last, to: nil, limit: limit, filter: .everything)
         return RoomInitialSync.Content(
-            messages: page.events.reversed(), start: page.next ?? last, end: view.departure ?? now, state: try await history.state(of: view))
+            messages: page.events.reversed(), start: page.next ?? last, end: view.departure ?? now, state: try await history.state(of: view)
+        )
     }
 }
 
