@@ -3,6 +3,7 @@
 import CShims
 import Glibc
 import MatrixCore
+import Synchronization
 
 /// Hashes and checks passwords on a few threads of its own: a hash takes about 0.2 s of CPU time, which would
 /// stall everything else on the threads that Swift shares.
@@ -17,12 +18,18 @@ package final class PasswordHasher: Sendable {
     private let rounds: Int
     private let pepper: [UInt8]
     private let threads: BlockingThreads
+    /// The cost of the dearest hash that was met, in rounds: what a refusal comes to, whosever it is.
+    private let dearest: Atomic<Int>
+
+    /// Dearer hashes are not made up for: they would take seconds.
+    private static let highestCost = 15
 
     /// - Parameters:
     ///   - rounds: the binary logarithm of the number of iterations, 4 to 31.
     ///   - pepper: added to every password (`password_config.pepper`).
     package init(rounds: Int, pepper: String) {
         self.rounds = min(31, max(4, rounds))
+        dearest = Atomic(self.rounds)
         self.pepper = Array(pepper.utf8)
         let count = max(1, min(8, sysconf(Int32(_SC_NPROCESSORS_ONLN)) / 2))
         threads = BlockingThreads(label: "martlet.bcrypt", count: count, limit: Self.waitingLimit)
@@ -45,16 +52,17 @@ package final class PasswordHasher: Sendable {
         return hash
     }
 
-    /// Whether `password` is the one of `hash`. Without a hash the same work is done in vain, so that the time of
-    /// the answer does not tell which accounts exist.
+    /// Whether `password` is the one of `hash`. Without a hash the same work is done in vain, and where it is a cheaper one than others, more
+    /// work: the time of a refusal does not tell which accounts exist.
     ///
     /// - Throws: `M_LIMIT_EXCEEDED` while too many others wait.
     package func verify(_ password: String, against hash: String?) async throws(MatrixError) -> Bool {
         let isAcceptable = Self.isAcceptable(password)
-        let setting = hash ?? Self.setting(rounds: rounds, salt: Array(repeating: 0, count: 16))
-        let computed = try await crypt(isAcceptable ? password : "", setting: setting)
-        guard isAcceptable, let hash, let computed else { return false }
-        return Self.isEqual(Array(hash.utf8), Array(computed.utf8))
+        let phrase = phrase(isAcceptable ? password : "")
+        let dearest = noteCost(of: hash)
+        let isRight = await threads.run { Self.verify(phrase, against: hash, refusingAt: dearest) }
+        guard let isRight else { throw Self.busy }
+        return isAcceptable && isRight
     }
 
     /// Compares in a time that does not depend on where the two differ.
@@ -64,11 +72,47 @@ package final class PasswordHasher: Sendable {
 
     // MARK: Steps
 
+    private static let busy = MatrixError.limitExceeded(retryAfterMs: 2000)
+
     private func crypt(_ password: String, setting: String) async throws(MatrixError) -> String? {
-        let phrase = Array(PasswordNormalization.nfkc(password).utf8) + pepper
-        let hash = await threads.run { Self.crypt(phrase.prefix(Self.bcryptByteLimit), setting: setting) }
-        guard let hash else { throw .limitExceeded(retryAfterMs: 2000) }
+        let phrase = phrase(password)
+        let hash = await threads.run { Self.crypt(phrase, setting: setting) }
+        guard let hash else { throw Self.busy }
         return hash
+    }
+
+    /// What bcrypt is given.
+    private func phrase(_ password: String) -> ArraySlice<UInt8> {
+        (Array(PasswordNormalization.nfkc(password).utf8) + pepper).prefix(Self.bcryptByteLimit)
+    }
+
+    /// - Parameter dearest: the cost to which a refusal comes, in rounds.
+    private static func verify(_ phrase: ArraySlice<UInt8>, against hash: String?, refusingAt dearest: Int) -> Bool {
+        var spent: Int?
+        if let hash, let computed = crypt(phrase, setting: hash) {
+            if isEqual(Array(hash.utf8), Array(computed.utf8)) { return true }
+            spent = cost(of: hash)
+        }
+        // Each round doubles the work: a hash of some cost, and one of that and of each further cost below the dearest, are as much work
+        // as the dearest.
+        for rounds in spent.map({ Array($0..<max($0, dearest)) }) ?? [dearest] {
+            _ = crypt(phrase, setting: setting(rounds: rounds, salt: Array(repeating: 0, count: 16)))
+        }
+        return false
+    }
+
+    /// The binary logarithm of a hash's iterations: 12 of `$2b$12$…`.
+    private static func cost(of hash: String) -> Int? {
+        let parts = hash.split(separator: "$", maxSplits: 2)
+        return parts.count == 3 ? Int(parts[1]) : nil
+    }
+
+    /// Takes note of a hash that is dearer than those before, from a time when `bcrypt_rounds` was more.
+    ///
+    /// - Returns: the cost of the dearest.
+    private func noteCost(of hash: String?) -> Int {
+        guard let cost = hash.flatMap(Self.cost), cost <= Self.highestCost else { return dearest.load(ordering: .relaxed) }
+        return dearest.max(cost, ordering: .relaxed).newValue
     }
 
     private static func crypt(_ phrase: ArraySlice<UInt8>, setting: String) -> String? {

@@ -37,6 +37,27 @@ struct PasswordHasherTests {
         #expect(try await !PasswordHasher(rounds: 4, pepper: "").verify("", against: nil))
     }
 
+    @Test("a refusal takes as long for a cheaper and a dearer hash as for none")
+    func refusals() async throws {
+        let hasher = PasswordHasher(rounds: 8, pepper: "")
+        let hashes = [
+            nil, try await PasswordHasher(rounds: 4, pepper: "").hash("cheap"), try await hasher.hash("usual"),
+            try await PasswordHasher(rounds: 9, pepper: "").hash("dear"), "no hash at all",
+        ]
+        // That there are dearer ones is seen at the first of them.
+        for hash in hashes { #expect(try await !hasher.verify("wrong", against: hash)) }
+        var fastest = hashes.map { _ in Duration.seconds(1000) }
+        for _ in 0..<12 {
+            for (index, hash) in hashes.enumerated() {
+                let took = try await ContinuousClock().measure { _ = try await hasher.verify("wrong", against: hash) }
+                fastest[index] = min(fastest[index], took)
+            }
+        }
+        let (least, most) = (fastest.min() ?? .zero, fastest.max() ?? .zero)
+        #expect(most < least * 1.4, "\(fastest)")
+        #expect(try await hasher.verify("cheap", against: hashes[1]))
+    }
+
     @Test("a password with a NUL is refused, and does not pass for what stands before it")
     func nul() async throws {
         let hasher = PasswordHasher(rounds: 4, pepper: "")
