@@ -16,6 +16,7 @@ let package = Package(
     products: [
         .executable(name: "martlet", targets: ["martlet"]),
         .executable(name: "register_new_matrix_user", targets: ["register_new_matrix_user"]),
+        .executable(name: "martlet-thumbnailer", targets: ["martlet-thumbnailer"]),
     ],
     dependencies: [
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
@@ -34,6 +35,7 @@ let package = Package(
         // C: the system's libraries, and the few lines that Swift cannot import by itself.
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CVips", pkgConfig: "gobject-2.0", providers: [.apt(["libvips-dev"])]),
         .target(name: "CShims", linkerSettings: [.linkedLibrary("crypt"), .linkedLibrary("curl"), .linkedLibrary("resolv")]),
 
         .target(
@@ -124,6 +126,9 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: strict),
+
+        // Decodes images of strangers, outside the server: see Docs/Architecture.md, Media. C.
+        .executableTarget(name: "martlet-thumbnailer", dependencies: ["CVips"], linkerSettings: [.linkedLibrary("vips")]),
 
         // Micro-benchmarks of hot pieces: `swift run -c release benchmarks`.
         .executableTarget(name: "benchmarks", dependencies: ["MatrixCore"], swiftSettings: strict),

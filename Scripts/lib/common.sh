@@ -29,5 +29,5 @@ need_swift() {
         fail "swift was not found on PATH. Martlet needs a Swift 6.1 toolchain or later: https://www.swift.org/install/linux/"
 }
 
-# What the build links against: libpq, SQLite, libcrypt, libcurl and zlib.
-BUILD_PACKAGES=(libpq-dev libsqlite3-dev libcrypt-dev libcurl4-openssl-dev zlib1g-dev pkg-config git ca-certificates)
+# What the build links against: libpq, SQLite, libcrypt, libcurl, libvips and zlib.
+BUILD_PACKAGES=(libpq-dev libsqlite3-dev libcrypt-dev libcurl4-openssl-dev libvips-dev zlib1g-dev pkg-config git ca-certificates)

@@ -103,6 +103,9 @@ package final class Homeserver: Sendable {
     package let notifications: NotificationService
     package let presence: PresenceService
 
+    /// nil: this server keeps no media.
+    package let media: MediaRepository?
+
     package let threadSubscriptions: ThreadSubscriptionService
     package let delayedEvents: DelayedEventService
     package let delayedStateCancellation: CommitReader
@@ -297,6 +300,11 @@ package final class Homeserver: Sendable {
                 events: events, destinations: federation.destinations,
                 source: LocalActivity(serverName: serverName, typing: typing, receipts: receipts, presence: presence), logger: logger),
             carrier: FederationCarrier(client: federation.client, logger: logger))
+
+        media =
+            configuration.media.isEnabled
+            ? try MediaRepository(
+                configuration, database: database, client: federation.client, rateLimits: rateLimits, logger: logger) : nil
 
         threadSubscriptions = ThreadSubscriptionService(database: database, journal: journal, history: history)
         delayedEvents = DelayedEventService(

@@ -51,6 +51,8 @@ package struct RateLimits: Sendable {
     package var invites = Invites()
     package var thirdPartyInvite = RateLimit(0.0025, 5)
     package var mediaCreate = RateLimit(10, 50)
+    /// `remote_media_download_per_second` and `remote_media_download_burst_count`: bytes of other servers' media, for each address of a client.
+    package var remoteMediaBytes = RateLimit(87 * 1024, 500 << 20)
     package var presencePerUser = RateLimit(0.1, 1)
     package var delayedEventManagement = RateLimit(1, 5)
     package var reports = RateLimit(1, 5)

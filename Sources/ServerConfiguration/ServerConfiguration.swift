@@ -32,9 +32,7 @@ package struct ServerConfiguration: Sendable {
     // MARK: Storage
 
     package var database: DatabaseConfiguration = .sqlite(path: "homeserver.db")
-    package var mediaStorePath = "media_store"
-    /// Bytes.
-    package var maxUploadSize = 50 * 1024 * 1024
+    package var media = MediaConfiguration()
 
     // MARK: Secrets and keys
 

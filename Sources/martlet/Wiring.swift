@@ -88,6 +88,7 @@ struct Wiring {
             homeserver.retention,
             homeserver.sync,
         ] + (homeserver.configuration.enableSearch ? [homeserver.searchReader] : []) + (homeserver.mailer.map { [$0] } ?? [])
+            + (homeserver.media.map { [$0.upkeep] } ?? [])
             + (homeserver.configuration.retention.allowsSelfDestruction
                 ? [homeserver.selfDestruction, homeserver.selfDestructionNotes] : [])
     }

@@ -54,7 +54,7 @@ import Testing
         #expect(result.problems.isEmpty)
         #expect(configuration.serverName.string == "my.domain.name")
         #expect(configuration.publicBaseURL == "https://matrix.my.domain.name/")
-        #expect(configuration.maxUploadSize == 80 << 20)
+        #expect(configuration.media.uploadByteLimit == 80 << 20)
         #expect(configuration.enableMetrics && configuration.reportStats)
         #expect(configuration.registrationSharedSecret == "a secret")
         #expect(

@@ -9,6 +9,7 @@
 
 #include "martlet_dns.h"
 #include "martlet_mail.h"
+#include "martlet_process.h"
 
 /* Longest result of martlet_crypt, with its terminating NUL. */
 #define MARTLET_CRYPT_OUTPUT_SIZE 384

@@ -9,9 +9,9 @@ import ServerConfiguration
 package struct FederationClient: Sendable {
     package let serverName: ServerName
     private let signingKey: SigningKey
-    private let configuration: FederationConfiguration
+    let configuration: FederationConfiguration
     private let resolver: ServerResolver
-    private let connections: OutboundConnections
+    let connections: OutboundConnections
     private let destinations: Destinations
     private let logger: Logger
 
@@ -41,11 +41,16 @@ package struct FederationClient: Sendable {
             let outcome = await attempt(request)
             let failure: FederationFailure
             switch outcome {
-            case .success(let response) where (200..<300).contains(response.status):
+            case .success(let response) where (200..<(request.isStreamed ? 400 : 300)).contains(response.status):
                 await note(.answers, of: server)
                 return response
             case .success(let response):
-                failure = .answered(Self.error(response))
+                let error = Self.error(response)
+                failure = .answered(error)
+                if error.errcode == MatrixError.notYetUploaded.errcode {
+                    await note(.answers, of: server)
+                    throw failure
+                }
                 guard response.status >= 500 || response.status == 429 else {
                     await note(ServerHealth(status: response.status, isEndpointRequired: request.isEndpointRequired), of: server)
                     throw failure
@@ -87,7 +92,10 @@ package struct FederationClient: Sendable {
         }
         var message = OutboundMessage(
             method: request.method, target: request.uri,
-            headers: [("Host", route.hostHeader), ("User-Agent", "Martlet/\(Software.version)"), ("Accept", "application/json")],
+            headers: [
+                ("Host", route.hostHeader), ("User-Agent", "Martlet/\(Software.version)"),
+                ("Accept", request.isStreamed ? "*/*" : "application/json"),
+            ],
             body: request.content)
         if request.content != nil { message.headers.append(("Content-Type", "application/json")) }
         if request.isSigned {
@@ -101,8 +109,10 @@ package struct FederationClient: Sendable {
         for endpoint in route.endpoints.prefix(Self.targetLimit) {
             do throws(OutboundFailure) {
                 let answer = try await connections.exchange(
-                    message, with: endpoint, timeout: request.timeout ?? configuration.retries.clientTimeout, bodyLimit: request.bodyLimit)
-                return .success(FederationResponse(status: answer.status, body: answer.body))
+                    message, with: endpoint, timeout: request.timeout ?? configuration.retries.clientTimeout, bodyLimit: request.bodyLimit,
+                    isStreamed: request.isStreamed)
+                return .success(
+                    FederationResponse(status: answer.status, body: answer.body, headers: answer.headers, stream: answer.stream))
             } catch {
                 failure = error
                 if case .tooLarge = error { break }

@@ -20,6 +20,8 @@ package struct FederationRequest: Sendable {
     package var isSigned = true
     /// Every homeserver has the endpoint: a 404 means that there is none.
     package var isEndpointRequired = false
+    /// The body of a good answer is handed on as it comes. What leads elsewhere is an answer too.
+    package var isStreamed = false
 
     package static let usualBodyLimit = 10 * 1024 * 1024
 
@@ -44,6 +46,11 @@ package struct FederationRequest: Sendable {
 package struct FederationResponse: Sendable {
     package let status: Int
     package let body: [UInt8]
+    package var headers: [(name: String, value: String)] = []
+    package var stream: ByteQueue?
+
+    /// The first value of a field.
+    package func header(_ name: String) -> String? { headers.first { $0.name.lowercased() == name }?.value }
 
     /// - Throws: `FederationFailure.malformed`.
     package func json() throws(FederationFailure) -> JSON {

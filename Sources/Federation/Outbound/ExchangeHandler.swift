@@ -9,6 +9,10 @@ struct Exchange: Sendable {
     /// Bytes of the answer's body.
     let bodyLimit: Int
     let deadline: NIODeadline
+    /// Whether a body that comes with a status of 2xx is handed on as it comes: the answer is there with its head then.
+    var isStreamed = false
+    /// Called when the connection takes another request after such a body.
+    var onFree: @Sendable () -> Void = {}
     let promise: EventLoopPromise<Outcome>
 
     struct Outcome: Sendable {
@@ -35,14 +39,21 @@ final class ExchangeHandler: ChannelDuplexHandler {
 
     private struct Running {
         let exchange: Exchange
-        let timer: Scheduled<Void>
+        var timer: Scheduled<Void>
         var head: HTTPResponseHead?
         var body: [UInt8] = []
+        /// In place of `body`, and how many bytes have come.
+        var stream: ByteQueue?
+        var streamed = 0
     }
 
     private var running: Running?
     private var idleTimer: Scheduled<Void>?
+    private var isReadHeldBack = false
 
+    /// How long a body that is handed on may pause, and how long it may take.
+    private static let pause = TimeAmount.seconds(30)
+    private static let longestBody = TimeAmount.minutes(10)
     /// How long a connection is kept that nobody uses.
     private static let idleTime = TimeAmount.seconds(60)
 
@@ -84,7 +95,13 @@ final class ExchangeHandler: ChannelDuplexHandler {
                 return fail(ExchangeFailure.tooLarge, context)
             }
             running?.head = head
+            if running?.exchange.isStreamed == true, (200..<300).contains(head.status.code) { beginStream(head, context) }
         case .body(let buffer):
+            if let stream = running?.stream {
+                running?.streamed += buffer.readableBytes
+                guard (running?.streamed ?? 0) <= limit else { return fail(ExchangeFailure.tooLarge, context) }
+                return stream.append(buffer.readableBytesView)
+            }
             guard (running?.body.count ?? 0) + buffer.readableBytes <= limit else { return fail(ExchangeFailure.tooLarge, context) }
             running?.body.append(contentsOf: buffer.readableBytesView)
         case .end:
@@ -96,14 +113,58 @@ final class ExchangeHandler: ChannelDuplexHandler {
         guard let done = running, let head = done.head else { return fail(ExchangeFailure.broken("an answer without a head"), context) }
         running = nil
         done.timer.cancel()
-        let answer = OutboundAnswer(status: Int(head.status.code), headers: head.headers.map { ($0.name, $0.value) }, body: done.body)
         let isReusable = head.isKeepAlive && context.channel.isActive
         if isReusable {
             idleTimer = context.eventLoop.assumeIsolated().scheduleTask(in: Self.idleTime) { context.close(promise: nil) }
         } else {
             context.close(promise: nil)
         }
-        done.exchange.promise.succeed(Exchange.Outcome(answer: answer, isReusable: isReusable))
+        if let stream = done.stream {
+            stream.finish()
+            if isReusable { done.exchange.onFree() }
+        } else {
+            done.exchange.promise.succeed(Exchange.Outcome(answer: Self.answer(head, body: done.body), isReusable: isReusable))
+        }
+    }
+
+    private static func answer(_ head: HTTPResponseHead, body: [UInt8], stream: ByteQueue? = nil) -> OutboundAnswer {
+        OutboundAnswer(
+            status: Int(head.status.code), headers: head.headers.map { ($0.name, $0.value) }, body: body, stream: stream)
+    }
+
+    // MARK: A body that is handed on
+
+    private func beginStream(_ head: HTTPResponseHead, _ context: ChannelHandlerContext) {
+        guard let exchange = running?.exchange else { return }
+        let eventLoop = context.eventLoop
+        let connection = NIOLoopBound((handler: self, context: context), eventLoop: eventLoop)
+        let stream = ByteQueue(
+            onDrain: { eventLoop.execute { connection.value.handler.readOn(connection.value.context) } },
+            onAbandon: { eventLoop.execute { connection.value.context.close(promise: nil) } })
+        running?.stream = stream
+        running?.timer.cancel()
+        watch(since: 0, until: .now() + Self.longestBody, context)
+        exchange.promise.succeed(Exchange.Outcome(answer: Self.answer(head, body: [], stream: stream), isReusable: false))
+    }
+
+    /// Ends what does not go on, unless it is we who do not read.
+    private func watch(since count: Int, until end: NIODeadline, _ context: ChannelHandlerContext) {
+        running?.timer = context.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
+            guard let running = self.running, let stream = running.stream else { return }
+            let isStuck = running.streamed == count && !stream.isFull
+            guard !isStuck, .now() < end else { return self.fail(ExchangeFailure.timedOut, context) }
+            self.watch(since: running.streamed, until: end, context)
+        }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if running?.stream?.isFull == true { isReadHeldBack = true } else { context.read() }
+    }
+
+    private func readOn(_ context: ChannelHandlerContext) {
+        guard isReadHeldBack else { return }
+        isReadHeldBack = false
+        context.read()
     }
 
     // MARK: The end
@@ -131,6 +192,6 @@ final class ExchangeHandler: ChannelDuplexHandler {
         running = nil
         idleTimer?.cancel()
         lost?.timer.cancel()
-        lost?.exchange.promise.fail(failure)
+        if let stream = lost?.stream { stream.fail(failure) } else { lost?.exchange.promise.fail(failure) }
     }
 }

@@ -26,6 +26,11 @@ package struct OutboundAnswer: Sendable {
     package let status: Int
     package let headers: [(name: String, value: String)]
     package let body: [UInt8]
+    /// In place of `body`, where it was asked for: the body as it comes. It fails with an `ExchangeFailure`.
+    package var stream: ByteQueue?
+
+    /// The first value of a field.
+    package func header(_ name: String) -> String? { headers.first { $0.name.lowercased() == name }?.value }
 }
 
 /// Where a connection leads.
@@ -68,14 +73,15 @@ package final class OutboundConnections: Sendable {
     /// - Parameters:
     ///   - timeout: for the whole of it, from the lookup to the last byte.
     ///   - bodyLimit: bytes of the answer.
+    ///   - isStreamed: the body of a good answer is handed on as it comes; `timeout` goes to its head then.
     package func exchange(
-        _ message: OutboundMessage, with endpoint: OutboundEndpoint, timeout: Duration, bodyLimit: Int
+        _ message: OutboundMessage, with endpoint: OutboundEndpoint, timeout: Duration, bodyLimit: Int, isStreamed: Bool = false
     ) async throws(OutboundFailure) -> OutboundAnswer {
         guard message.isWellFormed else { throw .refused("the path is not well formed") }
         let deadline = NIODeadline.now() + TimeAmount(timeout)
         if let waiting = takeIdle(endpoint) {
             do {
-                return try await run(message, on: waiting, endpoint, deadline, bodyLimit)
+                return try await run(message, on: waiting, endpoint, deadline, bodyLimit, isStreamed)
             } catch ExchangeFailure.closed(isBegun: false) where message.isIdempotent {
                 // It was closed while it waited: the request goes over a new one.
             } catch {
@@ -92,7 +98,7 @@ package final class OutboundConnections: Sendable {
                 continue
             }
             do {
-                return try await run(message, on: connection, endpoint, deadline, bodyLimit)
+                return try await run(message, on: connection, endpoint, deadline, bodyLimit, isStreamed)
             } catch {
                 throw Self.failure(error)
             }
@@ -112,11 +118,13 @@ package final class OutboundConnections: Sendable {
 
     private func run(
         _ message: OutboundMessage, on entry: IdleConnections<any Channel>.Entry, _ endpoint: OutboundEndpoint, _ deadline: NIODeadline,
-        _ bodyLimit: Int
+        _ bodyLimit: Int, _ isStreamed: Bool
     ) async throws -> OutboundAnswer {
         let channel = entry.connection
         let promise = channel.eventLoop.makePromise(of: Exchange.Outcome.self)
-        let exchange = Exchange(message: message, bodyLimit: bodyLimit, deadline: deadline, promise: promise)
+        let exchange = Exchange(
+            message: message, bodyLimit: bodyLimit, deadline: deadline, isStreamed: isStreamed,
+            onFree: { [idle] in idle.connections.withLock { $0.keep(entry, endpoint) }?.close(promise: nil) }, promise: promise)
         let outcome = try await withTaskCancellationHandler {
             // Where the channel is gone before its handler sees the request, nobody else says so.
             channel.writeAndFlush(exchange).whenFailure { _ in promise.fail(ExchangeFailure.closed(isBegun: false)) }

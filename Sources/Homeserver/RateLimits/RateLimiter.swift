@@ -13,6 +13,8 @@ package enum RateLimitedAction: Hashable, Sendable {
     case adminRedaction, keyRequests, mediaCreate, presencePerUser, delayedEventManagement, reports, roomCreation
     case userDirectory, roomHierarchy, loginToken, thirdPartyValidation, registrationTokenValidity, reauthenticationFailures
     case usernameAvailability, rendezvous
+    /// Bytes.
+    case remoteMediaBytes
     /// The beginning of a registration, with a password that has to be hashed.
     case registrationSession
 }
@@ -71,9 +73,9 @@ package final class RateLimiter: Sendable {
     var hasRedactionLimit: Bool { limits.adminRedaction != nil }
 
     /// Counts an action that has already happened, such as a failed login, without refusing it.
-    package func note(_ action: RateLimitedAction, of subject: ByteString) {
+    package func note(_ action: RateLimitedAction, of subject: ByteString, cost: Int = 1) {
         do throws(MatrixError) {
-            try check(action, of: subject)
+            try check(action, of: subject, cost: cost)
         } catch {
             // The bucket is full already: the next check will refuse.
         }
@@ -111,6 +113,7 @@ package final class RateLimiter: Sendable {
         case .adminRedaction: limits.adminRedaction ?? limits.message
         case .keyRequests: limits.keyRequests
         case .mediaCreate: limits.mediaCreate
+        case .remoteMediaBytes: limits.remoteMediaBytes
         case .presencePerUser: limits.presencePerUser
         case .delayedEventManagement: limits.delayedEventManagement
         case .reports: limits.reports

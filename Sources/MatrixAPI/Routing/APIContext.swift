@@ -43,6 +43,9 @@ package struct APIContext: Sendable {
         }
     }
 
+    /// Whether another server asks.
+    package var isFromServer: Bool { federationOrigin != nil }
+
     /// `{userId}` of the paths below `/user`, which is for that user alone.
     ///
     /// - Parameter refusal: what is said to everybody else, with `M_FORBIDDEN`.

@@ -1,5 +1,7 @@
 // One HTTP request as the endpoints see it.
 
+import Federation
+
 /// The request's header fields; names compare without regard to case.
 package struct RequestHeaders: Sendable {
     package let fields: [(name: String, value: String)]
@@ -30,12 +32,14 @@ package struct APIRequest: Sendable {
     /// Whether the caller reached us over TLS, by this listener or (on an `x_forwarded` listener) by `X-Forwarded-Proto`.
     package let isSecure: Bool
     package let body: [UInt8]
+    /// The body of a request to a route that takes it as it comes; nil for every other one.
+    package let bodyStream: ByteQueue?
     /// The path's length in bytes; what follows, if anything, is `?` and the query.
     let pathLength: Int
 
     package init(
         id: UInt64 = 0, method: HTTPMethod, target: String, headers: RequestHeaders = RequestHeaders(), remoteAddress: String = "",
-        isSecure: Bool = false, body: [UInt8] = []
+        isSecure: Bool = false, body: [UInt8] = [], bodyStream: ByteQueue? = nil
     ) {
         self.id = id
         self.method = method
@@ -44,6 +48,7 @@ package struct APIRequest: Sendable {
         self.remoteAddress = remoteAddress
         self.isSecure = isSecure
         self.body = body
+        self.bodyStream = bodyStream
         pathLength = Self.pathLength(of: target)
     }
 

@@ -8,6 +8,8 @@ package struct APIResponse: Sendable {
     /// Header fields beside `Content-Type`, `Content-Length` and what every response carries (CORS, caching, date).
     package var headers: [(name: String, value: String)]
     package var body: [UInt8]
+    /// In place of `body`: what is too large to be in memory.
+    package var stream: ResponseStream?
 
     package init(status: Int = 200, contentType: String = jsonType, headers: [(name: String, value: String)] = [], body: [UInt8]) {
         self.status = status
@@ -17,6 +19,9 @@ package struct APIResponse: Sendable {
     }
 
     package static let jsonType = "application/json"
+
+    /// Bytes of the body.
+    package var length: Int { stream?.length ?? body.count }
 
     /// `200 {}`: what most calls that only do something answer.
     package static let empty = APIResponse(body: [UInt8(ascii: "{"), UInt8(ascii: "}")])
@@ -61,5 +66,18 @@ package struct APIResponse: Sendable {
             response.headers.append(("Retry-After", String((milliseconds + 999) / 1000)))
         }
         return response
+    }
+}
+
+/// A body that is sent piece by piece, each when the one before has been sent.
+package struct ResponseStream: Sendable {
+    /// Bytes of all pieces.
+    package let length: Int
+    /// The next piece; nil after the last.
+    package let next: @Sendable () async throws -> [UInt8]?
+
+    package init(length: Int, next: @escaping @Sendable () async throws -> [UInt8]?) {
+        self.length = length
+        self.next = next
     }
 }

@@ -18,6 +18,8 @@ enum GuestRoutes {
 
     /// `/rooms/{roomId}/state` of `/_matrix/client/v3/rooms/{roomId}/state`.
     private static func pathBelowVersion(_ template: String) -> Substring? {
+        let media = "/_matrix/media/"
+        if template.hasPrefix(media) { return template.dropFirst(media.count).drop { $0 != "/" } }
         let prefix = "/_matrix/client/"
         guard template.hasPrefix(prefix) else { return nil }
         var rest = template.dropFirst(prefix.count)

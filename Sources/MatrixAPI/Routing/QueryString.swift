@@ -1,5 +1,7 @@
 // A query string, read where it stands: requests have few parameters, so each look-up scans.
 
+import MatrixCore
+
 package struct QueryString {
     private let raw: Substring
 

@@ -38,6 +38,8 @@ package struct Route: Sendable {
     package let deed: AccountDeed?
     /// The largest request body in bytes; a larger one is refused with 413 `M_TOO_LARGE`.
     package let bodyLimit: Int
+    /// Whether the handler takes the body as it comes, from `APIRequest.bodyStream`, and sees to its size.
+    package let streamsBody: Bool
     package let resource: ListenerResource
     package let handler: Handler
 
@@ -49,7 +51,7 @@ package struct Route: Sendable {
 
     package init(
         _ method: HTTPMethod, templates: [String], access: Access = .user, bodyLimit: Int = defaultBodyLimit,
-        resource: ListenerResource? = nil, deed: AccountDeed? = nil, _ handler: @escaping Handler
+        streamsBody: Bool = false, resource: ListenerResource? = nil, deed: AccountDeed? = nil, _ handler: @escaping Handler
     ) {
         precondition(!templates.isEmpty, "a route needs a path")
         self.method = method
@@ -58,6 +60,7 @@ package struct Route: Sendable {
         allowsGuests = access != .user || GuestRoutes.include(method, templates[0])
         self.deed = deed
         self.bodyLimit = bodyLimit
+        self.streamsBody = streamsBody
         self.resource = resource ?? Route.resource(of: templates[0])
         self.handler = handler
     }
@@ -100,6 +103,7 @@ package struct Route: Sendable {
         ("/_matrix/federation/", .federation),
         ("/_matrix/key/", .keys),
         ("/_matrix/media/", .media),
+        ("/_matrix/client/v1/media/", .media),
         ("/_matrix/static", .static),
         ("/_matrix/consent", .consent),
     ]

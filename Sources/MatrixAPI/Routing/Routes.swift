@@ -74,5 +74,8 @@ package enum Routes {
         WellKnownRoutes.table,
         MembershipHandshakeRoutes.table,
         TransactionRoutes.table,
+        MediaRoutes.table,
+        MediaUploadRoutes.table,
+        FederationMediaRoutes.table,
     ].flatMap { $0 }
 }

@@ -18,14 +18,16 @@ enum CompressibleResponse {
         for (name, value) in ResponseHead.fields(of: response) { headers.add(name: name, value: value) }
         headers.add(name: "Date", value: String(decoding: HTTPClock.shared.date, as: UTF8.self))
         let hasBody = ResponseHead.mayHaveBody(response.status)
-        if hasBody { headers.add(name: "Content-Length", value: String(response.body.count)) }
+        if hasBody { headers.add(name: "Content-Length", value: String(response.length)) }
         switch connection {
         case .close: headers.add(name: "Connection", value: "close")
         case .keepAlive: headers.add(name: "Connection", value: "keep-alive")
         case .unsaid: break
         }
         let isText = response.contentType == APIResponse.jsonType || response.contentType.hasPrefix("text/")
-        if omitBody || !hasBody || !isText || response.body.count < smallestBytes { headers.add(name: identityMarker, value: "1") }
+        // What is sent piece by piece has told its length.
+        let isWhole = !omitBody && hasBody && response.stream == nil
+        if !isWhole || !isText || response.body.count < smallestBytes { headers.add(name: identityMarker, value: "1") }
         let head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: response.status), headers: headers)
         guard hasBody, !omitBody, !response.body.isEmpty else { return [.head(head)] }
         return [.head(head), .body(.byteBuffer(allocator.buffer(bytes: response.body)))]

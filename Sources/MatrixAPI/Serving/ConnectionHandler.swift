@@ -1,5 +1,6 @@
 // One HTTP/1.1 connection: reads requests, has each answered, writes the answers in order. RFC 9112.
 
+import Federation
 import MatrixCore
 import NIOCore
 import NIOHTTP1
@@ -11,10 +12,12 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundIn = Never
     typealias OutboundOut = ByteBuffer
 
-    private enum Phase {
+    enum Phase {
         case idle
         case receiving(IncomingRequest)
         case answering(IncomingRequest, Task<Void, Never>?)
+        /// The head of the answer is written, and its body is sent piece by piece.
+        case sending(Task<Void, Never>, isLast: Bool)
         /// The request was refused before its end; what still comes of it is thrown away.
         case refused
         /// No more is read; what is written goes out, then the connection closes.
@@ -22,8 +25,10 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case closed
     }
 
-    private let listener: ListenerContext
-    private var phase = Phase.idle
+    let listener: ListenerContext
+    var phase = Phase.idle
+    /// The body of the request that is being answered, while it comes in.
+    var upload: ByteQueue?
     /// Parts of requests that were sent ahead.
     private var pending = CircularBuffer<HTTPServerRequestPart>()
     private var isTakingPending = false
@@ -31,6 +36,8 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// No request after the current one: the client or the server wants to end.
     private var isEnding = false
     private var discarded = 0
+    /// Bytes of `upload` that have come.
+    var uploaded = 0
     /// Responses that the system has not taken yet.
     private var unwritten = 0
     private var deadline = NIODeadline.distantFuture
@@ -61,7 +68,12 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     func handlerRemoved(context: ChannelHandlerContext) { finish() }
 
     private func finish() {
-        if case .answering(let incoming, let task) = phase, incoming.isSafe { task?.cancel() }
+        switch phase {
+        case .answering(let incoming, let task): if incoming.isSafe { task?.cancel() }
+        case .sending(let task, _): task.cancel()
+        case .idle, .receiving, .refused, .ended, .closed: break
+        }
+        endUpload()
         phase = .closed
         pending.removeAll()
         timer?.cancel()
@@ -76,11 +88,12 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             closeIfDone(context)
         case ChannelEvent.inputClosed:
             isEnding = true
+            endUpload()
             switch phase {
             // The client sends no more. It may still read; but who waits with a GET has most likely gone.
             case .answering(let incoming, let task): if incoming.isSafe { task?.cancel() }
             case .receiving, .refused: phase = .ended
-            case .idle, .ended, .closed: break
+            case .idle, .sending, .ended, .closed: break
             }
             closeIfDone(context)
         default:
@@ -89,11 +102,11 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     /// Closes when all that was asked for is answered and written.
-    private func closeIfDone(_ context: ChannelHandlerContext) {
+    func closeIfDone(_ context: ChannelHandlerContext) {
         guard isEnding, unwritten == 0 else { return }
         switch phase {
         case .idle, .ended: context.close(promise: nil)
-        case .receiving, .answering, .refused, .closed: break
+        case .receiving, .answering, .sending, .refused, .closed: break
         }
     }
 
@@ -106,7 +119,9 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             isEnding = true
             let response = APIResponse.error(MatrixError(status: status, errcode: "M_UNKNOWN", message: ResponseHead.reason(status)))
             write(response, connection: .close, omitBody: false, context)
-        case .answering: isEnding = true
+        case .answering, .sending:
+            isEnding = true
+            endUpload()
         case .refused:
             phase = .ended
             closeIfDone(context)
@@ -117,16 +132,25 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: Reading
 
     func read(context: ChannelHandlerContext) {
-        guard isAnswering, !pending.isEmpty else { return context.read() }
+        guard upload?.isFull ?? (isAnswering && !pending.isEmpty) else { return context.read() }
         isReadHeldBack = true
+    }
+
+    func readOn(_ context: ChannelHandlerContext) {
+        guard isReadHeldBack else { return }
+        isReadHeldBack = false
+        // While it was held back, nobody waited for the client.
+        if upload != nil { expect(within: listener.limits.pauseTimeout, context) }
+        read(context: context)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = unwrapInboundIn(data)
-        if isAnswering { pending.append(part) } else { take(part, context) }
+        if takesParts { take(part, context) } else { pending.append(part) }
     }
 
     private func take(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
+        if let upload { return take(part, of: upload, context) }
         switch part {
         case .head(let head): begin(head, context)
         case .body(let buffer): append(buffer, context)
@@ -143,13 +167,13 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             phase = .receiving(incoming)
             return refuseTooLarge(incoming, context)
         }
-        if length > 0 { incoming.body.reserveCapacity(min(length, 1 << 20)) }
-        if length > 0, !listener.compresses, !incoming.isHTTP10,
-            head.headers.first(name: "expect").map({ equalIgnoringCase($0, "100-continue") }) ?? false
-        {
-            context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(bytes: ResponseHead.continueBytes)), promise: nil)
-        }
+        let expectsContinue =
+            length > 0 && !listener.compresses && !incoming.isHTTP10
+            && head.headers.first(name: "expect").map { equalIgnoringCase($0, "100-continue") } ?? false
         incoming.began = .now()
+        if incoming.streamsBody { return beginUpload(incoming, expectsContinue: expectsContinue, context) }
+        if length > 0 { incoming.body.reserveCapacity(min(length, 1 << 20)) }
+        if expectsContinue { writeContinue(context) }
         phase = .receiving(incoming)
         expect(within: listener.limits.pauseTimeout, context)
     }
@@ -164,10 +188,8 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 return refuseTooLarge(incoming, context)
             }
             incoming.body.append(contentsOf: buffer.readableBytesView)
-            let allowance = TimeAmount.seconds(Int64(60 + incoming.body.count / listener.limits.slowestBytesPerSecond))
-            let limit = incoming.began + allowance
             phase = .receiving(incoming)
-            expect(by: min(.now() + listener.limits.pauseTimeout, limit), context)
+            expectMore(incoming, after: incoming.body.count, context)
         case .refused:
             discarded += buffer.readableBytes
             if discarded > listener.limits.discardedBytes { context.close(promise: nil) }
@@ -175,13 +197,28 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
+    /// The next part has its time, and so has the whole of the body.
+    func expectMore(_ incoming: IncomingRequest, after count: Int, _ context: ChannelHandlerContext) {
+        let limit = incoming.began + .seconds(Int64(60 + count / listener.limits.slowestBytesPerSecond))
+        expect(by: min(.now() + listener.limits.pauseTimeout, limit), context)
+    }
+
+    func writeContinue(_ context: ChannelHandlerContext) {
+        context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(bytes: ResponseHead.continueBytes)), promise: nil)
+    }
+
     private func refuseTooLarge(_ incoming: IncomingRequest, _ context: ChannelHandlerContext) {
+        refuse(.error(.tooLarge("The body must not be larger than \(incoming.bodyLimit) bytes")), context)
+    }
+
+    /// Answers before the end of the request.
+    private func refuse(_ response: APIResponse, _ context: ChannelHandlerContext) {
         phase = .refused
         isEnding = true
         discarded = 0
-        let limit = incoming.bodyLimit
-        write(.error(.tooLarge("The body must not be larger than \(limit) bytes")), connection: .close, omitBody: false, context)
+        write(response, connection: .close, omitBody: false, context)
         expect(within: listener.limits.discardTimeout, context)
+        readOn(context)
     }
 
     private func complete(_ context: ChannelHandlerContext) {
@@ -196,12 +233,12 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     // MARK: Answering
 
-    private func answer(_ incoming: IncomingRequest, _ context: ChannelHandlerContext) {
+    func answer(_ incoming: IncomingRequest, _ context: ChannelHandlerContext) {
         guard case .found(let endpoint, let parameters) = incoming.match, incoming.immediate == nil else {
             phase = .answering(incoming, nil)
             let answer = Answer(incoming.immediate ?? .error(.unrecognized))
             if listener.log.isEnabled {
-                listener.log.write(request(of: incoming, context), answer, took: .zero, database: .zero, bytes: answer.response.body.count)
+                listener.log.write(request(of: incoming, context), answer, took: .zero, database: .zero, bytes: answer.response.length)
             }
             return finish(answer, context)
         }
@@ -222,30 +259,48 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func finish(_ answer: Answer, _ context: ChannelHandlerContext) {
         guard case .answering(let incoming, _) = phase else { return }
+        let response = answer.response
+        if upload != nil {
+            endUpload()
+            return refuse(response, context)
+        }
         let isLast = isEnding && pending.isEmpty
         let connection: ResponseHead.Connection = isLast ? .close : incoming.isHTTP10 ? .keepAlive : .unsaid
+        let omitBody = incoming.method == .head
+        if let stream = response.stream, !omitBody {
+            // The body follows: its end is written then.
+            writeHead(response, connection: connection, context)
+            return send(stream, isLast: isLast, context)
+        }
         phase = isLast ? .ended : .idle
-        let bytes = answer.response.body.count
-        let limits = listener.limits
-        write(answer.response, connection: connection, omitBody: incoming.method == .head, context)
-        expect(within: limits.idleTimeout + .seconds(Int64(bytes / limits.slowestBytesPerSecond)), context)
-        guard !isLast else { return }
-        // What was sent ahead, until it makes the next request. Some requests are answered at once, from inside this loop: they leave the
-        // rest to it, or a thousand of them would lie on the stack.
+        write(response, connection: connection, omitBody: omitBody, context)
+        expect(within: listener.limits.idleTimeout + allowance(for: response.body.count), context)
+        if !isLast { proceed(context) }
+    }
+
+    /// What a client may take in addition to read so many bytes.
+    func allowance(for count: Int) -> TimeAmount { .seconds(Int64(count / listener.limits.slowestBytesPerSecond)) }
+
+    /// Takes what was sent ahead, until it makes the next request. Some requests are answered at once, from inside this loop: they leave the
+    /// rest to it, or a thousand of them would lie on the stack.
+    func proceed(_ context: ChannelHandlerContext) {
         guard !isTakingPending else { return }
         isTakingPending = true
-        while !isAnswering, let part = pending.popFirst() { take(part, context) }
+        while takesParts, let part = pending.popFirst() { take(part, context) }
         isTakingPending = false
-        if isReadHeldBack, !isAnswering {
-            isReadHeldBack = false
-            read(context: context)
-        }
+        if !isAnswering { readOn(context) }
         closeIfDone(context)
     }
 
     private var isAnswering: Bool {
-        if case .answering = phase { true } else { false }
+        switch phase {
+        case .answering, .sending: true
+        case .idle, .receiving, .refused, .ended, .closed: false
+        }
     }
+
+    /// Whether the next part of a request can be dealt with now.
+    private var takesParts: Bool { upload != nil || !isAnswering }
 
     private func request(of incoming: IncomingRequest, _ context: ChannelHandlerContext) -> APIRequest {
         var address = peerAddress(context)
@@ -257,7 +312,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         return APIRequest(
             id: ListenerContext.nextRequestID(), method: incoming.method, target: incoming.target, headers: incoming.headers,
             remoteAddress: address,
-            isSecure: isSecure, body: incoming.body)
+            isSecure: isSecure, body: incoming.body, bodyStream: incoming.bodyStream)
     }
 
     private func peerAddress(_ context: ChannelHandlerContext) -> String {
@@ -271,13 +326,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: Writing
 
     private func write(_ response: APIResponse, connection: ResponseHead.Connection, omitBody: Bool, _ context: ChannelHandlerContext) {
-        unwritten += 1
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
-        promise.futureResult.whenComplete { _ in
-            bound.value.handler.unwritten -= 1
-            bound.value.handler.closeIfDone(bound.value.context)
-        }
+        let promise = writing(context)
         guard listener.compresses else {
             let buffer = ResponseHead.render(response, connection: connection, omitBody: omitBody, allocator: context.channel.allocator)
             return context.writeAndFlush(wrapOutboundOut(buffer), promise: promise)
@@ -288,9 +337,21 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: promise)
     }
 
+    /// Counts a write until the system has taken it.
+    func writing(_ context: ChannelHandlerContext) -> EventLoopPromise<Void> {
+        unwritten += 1
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        promise.futureResult.whenComplete { _ in
+            bound.value.handler.unwritten -= 1
+            bound.value.handler.closeIfDone(bound.value.context)
+        }
+        return promise
+    }
+
     // MARK: Time
 
-    private func expect(within time: TimeAmount, _ context: ChannelHandlerContext) { expect(by: .now() + time, context) }
+    func expect(within time: TimeAmount, _ context: ChannelHandlerContext) { expect(by: .now() + time, context) }
 
     /// Closes the connection if it is still waiting for the client at `deadline`. One timer serves all deadlines of the connection:
     /// when it fires early it is set again, so that a request costs none.
@@ -311,8 +372,8 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         timer = nil
         switch phase {
         case .closed: break
-        case .answering: break  // we are the ones who take the time; the next deadline sets the timer again
-        case .idle, .receiving, .refused, .ended:
+        case .answering where upload?.isFull ?? true: break  // we are the ones who take the time; the next deadline sets the timer again
+        case .idle, .receiving, .answering, .sending, .refused, .ended:
             if .now() >= deadline { context.close(promise: nil) } else { schedule(at: deadline, context) }
         }
     }

@@ -29,9 +29,9 @@ package enum HTTPServer {
         let tls = try tlsConfiguration(configuration)
         let connectionLimit = OpenFiles.raiseLimit(
             softLimit: configuration.softFileLimit, connections: configuration.budgets.connectionCount)
+        let routes = MediaRoutes.select(from: DelegatedRoutes.select(from: routes, for: configuration), for: configuration)
         return try configuration.listeners.flatMap { listener in
-            let responder = APIResponder(
-                homeserver: homeserver, routes: listener.select(from: DelegatedRoutes.select(from: routes, for: configuration)))
+            let responder = APIResponder(homeserver: homeserver, routes: listener.select(from: routes))
             let context = ListenerContext(
                 listener, responder: responder, log: RequestLog(logger: accessLog(listener.tag)), eventLoops: eventLoops)
             return try ListenerService.services(

@@ -1,5 +1,6 @@
 // A request while it comes in.
 
+import Federation
 import NIOCore
 import NIOHTTP1
 
@@ -15,6 +16,8 @@ struct IncomingRequest {
     /// The largest body that is taken, in bytes.
     let bodyLimit: Int
     var body: [UInt8] = []
+    /// The body, where the endpoint takes it as it comes.
+    var bodyStream: ByteQueue?
     var began = NIODeadline.uptimeNanoseconds(0)
 
     init(_ head: HTTPRequestHead, _ responder: any HTTPResponder) {
@@ -26,6 +29,11 @@ struct IncomingRequest {
         match = responder.match(method, target)
         immediate = responder.answerWithoutEndpoint(method, match)
         if case .found(let endpoint, _) = match { bodyLimit = endpoint.route.bodyLimit } else { bodyLimit = Route.defaultBodyLimit }
+    }
+
+    /// Whether the endpoint takes the body as it comes.
+    var streamsBody: Bool {
+        if case .found(let endpoint, _) = match { endpoint.route.streamsBody } else { false }
     }
 
     /// Whether nothing happens by it, so that it may be dropped when nobody waits for it any more.

@@ -77,7 +77,7 @@ package final class ListenerContext: Sendable {
         let database = DatabaseTime()
         let answer = await DatabaseTime.$current.withValue(database) { await responder.answer(request, endpoint, parameters) }
         if let failure = answer.failure { log.writeFailure(request, failure) }
-        log.write(request, answer, took: ContinuousClock.now - start, database: database.total, bytes: answer.response.body.count)
+        log.write(request, answer, took: ContinuousClock.now - start, database: database.total, bytes: answer.response.length)
         return answer
     }
 }

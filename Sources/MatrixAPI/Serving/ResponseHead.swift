@@ -54,7 +54,7 @@ enum ResponseHead {
         buffer.writeBytes(HTTPClock.shared.date)
         if mayHaveBody(response.status) {
             buffer.writeBytes(lengthName)
-            buffer.writeString(String(response.body.count))
+            buffer.writeString(String(response.length))
         }
         switch connection {
         case .close: buffer.writeBytes(close)
@@ -69,7 +69,7 @@ enum ResponseHead {
     /// such a value is cut there.
     static func fields(of response: APIResponse) -> [(name: String, value: String)] {
         var fields = response.headers.map { (name: $0.name, value: firstLine($0.value)) }
-        if mayHaveBody(response.status), !response.body.isEmpty || response.contentType != APIResponse.jsonType {
+        if mayHaveBody(response.status), response.length > 0 || response.contentType != APIResponse.jsonType {
             fields.append(("Content-Type", firstLine(response.contentType)))
         }
         if !response.headers.contains(where: { equalIgnoringCase($0.name, "Cache-Control") }) {

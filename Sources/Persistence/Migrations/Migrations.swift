@@ -29,5 +29,6 @@ package enum Migrations {
         .singleSignOn,
         .retention,
         .partialRooms,
+        .media,
     ]
 }

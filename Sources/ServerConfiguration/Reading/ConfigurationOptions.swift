@@ -17,7 +17,7 @@ package enum ConfigurationOptions {
         server + PresenceOptions.all + tls + storage + rateLimits + accounts + registration + usage + sessions + LoginOptions.all + keys
         + rooms
         + directories + calls + discovery + [EmailOptions.option] + OutboundOptions.all + FederationOptions.all + FeatureOptions.all
-        + RetentionOptions.all + operation
+        + RetentionOptions.all + MediaOptions.all + operation
 
     private static let server: [ConfigurationOption] = [
         .custom("server_name") { _, _, _ in },  // read first: much depends on it
@@ -59,8 +59,6 @@ package enum ConfigurationOptions {
 
     private static let storage: [ConfigurationOption] = [
         .custom("database", DatabaseReader.read),
-        .string("media_store_path", \.mediaStorePath),
-        .size("max_upload_size", \.maxUploadSize),
         .section(
             "caches",
             [

@@ -47,10 +47,7 @@ enum KnownOptions {
         (
             "Media Store",
             [
-                "enable_authenticated_media", "enable_media_repo", "enable_local_media_storage", "max_pending_media_uploads",
-                "unused_expiration_time", "media_storage_providers", "media_upload_limits", "max_image_pixels",
-                "remote_media_download_burst_count", "remote_media_download_per_second", "prevent_media_downloads_from",
-                "dynamic_thumbnails", "thumbnail_sizes", "media_retention", "url_preview_enabled", "url_preview_ip_range_blacklist",
+                "enable_local_media_storage", "media_storage_providers", "url_preview_enabled", "url_preview_ip_range_blacklist",
                 "url_preview_ip_range_whitelist", "url_preview_url_blacklist", "max_spider_size", "url_preview_accept_language",
                 "oembed",
             ]

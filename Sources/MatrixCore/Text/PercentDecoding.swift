@@ -1,10 +1,10 @@
 // Percent-decoding of one path segment or one query component. RFC 3986 §2.1; `+` as a space in queries as HTML forms write it.
 
-enum PercentDecoding {
+package enum PercentDecoding {
     /// Decodes once. A `%` that is not followed by two hexadecimal digits stays as it is, as in Python's `unquote`.
     ///
     /// - Returns: nil if the decoded bytes are not UTF-8.
-    static func decode(_ raw: Substring.UTF8View, plusIsSpace: Bool = false) -> String? {
+    package static func decode(_ raw: Substring.UTF8View, plusIsSpace: Bool = false) -> String? {
         guard raw.contains(where: { $0 == UInt8(ascii: "%") || (plusIsSpace && $0 == UInt8(ascii: "+")) }) else {
             return String(Substring(raw))
         }

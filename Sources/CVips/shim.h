@@ -1,0 +1,2 @@
+/* libvips, which makes thumbnails. */
+#include <vips/vips.h>
