@@ -72,6 +72,8 @@ package final class Homeserver: Sendable {
     package let usage: UsageLimits
     package let gate: AccountGate
     package let moderation: AccountModeration
+    /// nil: accounts do not end, or nobody is told.
+    package let accountRenewal: AccountRenewal?
     package let accountUpkeep: AccountUpkeep
     package let sharedSecretRegistration: SharedSecretRegistration
     package let profiles: ProfileService
@@ -189,7 +191,7 @@ package final class Homeserver: Sendable {
         templates = try TemplateLibrary(
             directories: [
                 configuration.customTemplateDirectory, configuration.email?.templateDirectory,
-                configuration.login.singleSignOn.templateDirectory,
+                configuration.login.singleSignOn.templateDirectory, configuration.accountValidity.templateDirectory,
             ].compactMap { $0 },
             values: ["server_name": .string(serverName.string), "app_name": .string(configuration.email?.appName ?? "Matrix")])
         passwords = PasswordHasher(rounds: configuration.bcryptRounds, pepper: configuration.passwordPepper)
@@ -228,9 +230,11 @@ package final class Homeserver: Sendable {
         moderation = AccountModeration(
             database: database, sessions: sessions, serverName: serverName,
             validity: configuration.accountValidity.isEnabled ? configuration.accountValidity.period : nil)
+        accountRenewal = AccountRenewal(
+            configuration, database: database, sessions: sessions, mailer: mailer, rateLimits: rateLimits, logger: logger)
         accountUpkeep = AccountUpkeep(
             configuration, database: database, interactive: interactiveAuthentication, validation: emailValidation, sessions: sessions,
-            usage: usage, logger: logger)
+            usage: usage, renewal: accountRenewal, logger: logger)
         passwordChange = PasswordChange(
             database: database, passwords: passwords, sessions: sessions, policy: configuration.passwordPolicy)
         deactivation = AccountDeactivation(

@@ -1,10 +1,19 @@
 // How long accounts and their traces last, and how many people may use the server.
 
-/// `account_validity`: accounts that end unless an administrator renews them.
+/// `account_validity`: accounts that end unless their owners or an administrator renew them.
 package struct AccountValidityOptions: Sendable, Equatable {
     package var isEnabled = false
     /// How long an account is valid from its registration or its last renewal.
     package var period = Duration.zero
+    /// `renew_at`: how long before the end its owner is told by mail how to go on; nil: nobody is.
+    package var notice: Duration?
+    /// `renew_email_subject`.
+    package var mailSubject = "Renew your %(app)s account"
+    /// `template_dir`.
+    package var templateDirectory: String?
+    /// `account_renewed_html_path` and `invalid_token_html_path`: names of templates.
+    package var renewedPage = "account_renewed.html"
+    package var unknownLinkPage = "invalid_token.html"
 
     package init() {}
 }

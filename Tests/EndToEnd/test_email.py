@@ -1,6 +1,7 @@
 """E-mail: addresses that are shown to be one's own, registration and password reset by mail, and what leaks nothing."""
 
 import re
+import time
 
 import pytest_asyncio
 from aiohttp import web
@@ -310,6 +311,45 @@ async def test_templates_of_the_operator(mailing, mailbox, tmp_path):
     assert mail.get_body(("plain",)).get_content().startswith("Hi! http") and "(test.example)" in mail.get_body(("plain",)).get_content()
     assert b"Well done" in (await anonymous.raw("GET", path_of(link(mail))))[2]
     await anonymous.close()
+
+
+async def test_accounts_that_end_go_on_by_a_link(mailing, mailbox):
+    # The notice is longer than accounts last: who has one is told at once, at the next look.
+    server = await mailing(account_validity={"enabled": True, "period": "1h", "renew_at": "2h", "renew_email_subject": "Your %(app)s account ends"})
+    admin, alice, anonymous = await server.register("admin", admin=True), await server.register("alice"), Client(server)
+    await add(alice, mailbox, "alice@example.org")
+    await server.restart()
+    mail = await mailbox.next()
+    assert mail["To"] == "alice@example.org" and mail["Subject"] == "Your Matrix account ends"
+    assert "Hello alice," in mail.get_body(("plain",)).get_content() and time.strftime("%Y-") in mail.get_body(("html",)).get_content()
+    path = path_of(link(mail))
+    assert path.startswith("/_matrix/client/unstable/account_validity/renew?token=")
+
+    async def opened(path):
+        status, headers, page = await anonymous.raw("GET", path)
+        assert headers["Content-Type"].startswith("text/html")
+        return status, page.decode()
+
+    status, page = await opened(path)
+    assert status == 200 and "goes on" in page and "renewed before" not in page
+    status, page = await opened(path)
+    assert status == 200 and "renewed before" in page
+    for bad in (path[:-2], path.split("=")[0] + "=guess"):
+        assert (await opened(bad))[0] == 404
+    # Nobody is told twice, but who asks; also when it is too late.
+    await server.restart()
+    assert mailbox.mails.empty()
+    past = int(time.time() * 1000) - 1
+    validity = "/_synapse/admin/v1/account_validity/validity"
+    await admin.post(validity, {"user_id": alice.user, "expiration_ts": past})
+    assert (await refused(alice.sync())).errcode == "ORG_MATRIX_EXPIRED_ACCOUNT"
+    assert (await refused(anonymous.post("/_matrix/client/unstable/account_validity/send_mail"))).errcode == "M_MISSING_TOKEN"
+    await alice.post("/_matrix/client/unstable/account_validity/send_mail")
+    late = path_of(link(await mailbox.next()))
+    assert late != path and (await opened(late))[0] == 200
+    await alice.sync()
+    for client in (admin, alice, anonymous):
+        await client.close()
 
 
 async def test_identity_servers(configured, tmp_path):

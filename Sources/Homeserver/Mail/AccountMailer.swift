@@ -69,6 +69,16 @@ package struct AccountMailer: Service {
         post { try message("already_in_use", subject: email.subjects.emailAlreadyInUse, to: address, [:]) }
     }
 
+    /// Tells somebody that their account ends, and by which link it goes on; waits until the mail server has taken the mail.
+    ///
+    /// - Parameter name: what they are called.
+    package func sendExpiry(of name: String, at end: Timestamp, link: String, subject: String, to address: EmailAddress) async throws {
+        let values: TemplateValues = [
+            "display_name": .string(name), "expiration_ts": .int(end.milliseconds), "url": .string(link),
+        ]
+        try await transport.send(try message("expiry", file: "notice_expiry", subject: subject, to: address, values))
+    }
+
     /// Sends what waits, one after the other, until the server stops.
     package func run() async throws {
         await cancelWhenGracefulShutdown {
@@ -119,11 +129,14 @@ package struct AccountMailer: Service {
         return try message(template, subject: subject, to: address, ["link": .string("\(publicBaseURL)\(path)?\(query)")])
     }
 
+    /// - Parameters:
+    ///   - template: as the options that name its files begin.
+    ///   - file: as its files are called where they do not say; nil: the same.
     private func message(
-        _ template: String, subject: String, to address: EmailAddress, _ values: TemplateValues
+        _ template: String, file: String? = nil, subject: String, to address: EmailAddress, _ values: TemplateValues
     ) throws -> MailMessage {
         func render(_ kind: String, _ suffix: String) throws -> String {
-            try templates.render(email.templateNames["\(template)_template_\(kind)"] ?? template + suffix, values)
+            try templates.render(email.templateNames["\(template)_template_\(kind)"] ?? (file ?? template) + suffix, values)
         }
         return MailMessage(
             from: fill(email.sender), to: address, subject: fill(subject), text: try render("text", ".txt"),

@@ -26,6 +26,17 @@ extension SessionService {
         try await endAll(of: try await row(of: TokenHash(token)).user)
     }
 
+    /// Whose token it is, for what is open to those as well whose accounts have ended.
+    ///
+    /// - Throws: `M_UNKNOWN_TOKEN`, `M_USER_DEACTIVATED`, `M_USER_LOCKED`.
+    package func holder(of token: String) async throws -> UserID {
+        let row = try await row(of: TokenHash(token))
+        if row.isDeactivated { throw MatrixError.userDeactivated }
+        if row.isLocked { throw MatrixError.userLocked }
+        if let validUntil = row.validUntil, validUntil < .now { throw MatrixError.unknownToken(softLogout: true) }
+        return row.user
+    }
+
     /// Deletes all devices of a user but one, and the tokens of no device.
     package func endAll(of user: UserID, except kept: DeviceID? = nil) async throws {
         let devices = try await database.read { try DeviceStore.devices(of: user, on: $0).map(\.device) }.filter { $0 != kept }

@@ -11,7 +11,7 @@ enum AccountValidityAdminRoutes {
     private static func renew(_ context: APIContext) async throws -> APIResponse {
         let body = try context.body()
         let user: UserID = try body.requiredIdentifier("user_id")
-        // No mails are sent before an account ends, whatever is said of them.
+        // Whoever has a new end is told of it when its time comes.
         _ = try body.optionalBool("enable_renewal_emails")
         let expiration = try body.optionalInt("expiration_ts").map { Timestamp(milliseconds: $0) }
         let end = try await context.homeserver.moderation.renew(user, until: expiration)

@@ -33,6 +33,7 @@ enum DelegatedRoutes {
         (nil, "/account/3pid/email/requestToken"), (nil, "/account/3pid/msisdn/requestToken"),
         (nil, "/registration/email/submit_token"), (nil, "/add_threepid/email/submit_token"),
         (nil, "/_synapse/client/password_reset/email/submit_token"),
+        (nil, "/account_validity/renew"), (nil, "/account_validity/send_mail"),
         (nil, "/delete_devices"), (.delete, "/devices/{deviceId}"),
         (nil, "/_synapse/admin/v1/register"), (nil, "/_synapse/admin/v1/reset_password/{userId}"),
         (nil, "/_synapse/admin/v1/users/{userId}/admin"), (nil, "/_synapse/admin/v1/users/{userId}/login"),

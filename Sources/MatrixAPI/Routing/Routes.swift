@@ -47,6 +47,7 @@ package enum Routes {
         EmailValidationRoutes.table,
         ThirdPartyIdentifierRoutes.table,
         ConsentRoutes.table,
+        AccountRenewalRoutes.table,
         AdministrationRoutes.table,
         RegistrationTokenAdminRoutes.table,
         RateLimitAdminRoutes.table,

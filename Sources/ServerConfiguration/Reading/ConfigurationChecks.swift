@@ -91,6 +91,10 @@ enum ConfigurationChecks {
                 "account_validity.period", "is required: found nothing, expected for how long an account is valid"
             ),
             (
+                configuration.accountValidity.isEnabled && configuration.accountValidity.notice != nil && configuration.email == nil,
+                "account_validity.renew_at", "needs the section email: people are told by mail that their accounts end"
+            ),
+            (
                 configuration.usage.limitsMonthlyUsers && configuration.usage.monthlyUserLimit == 0,
                 "limit_usage_by_mau", "needs max_mau_value; without it nobody may use the server"
             ),

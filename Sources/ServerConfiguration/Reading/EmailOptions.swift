@@ -9,12 +9,13 @@ enum EmailOptions {
         "already_in_use_template_html", "already_in_use_template_text", "add_threepid_template_html", "add_threepid_template_text",
         "password_reset_template_failure_html", "registration_template_failure_html", "add_threepid_template_failure_html",
         "password_reset_template_success_html", "registration_template_success_html", "add_threepid_template_success_html",
+        "expiry_template_html", "expiry_template_text",
     ]
 
-    /// About mails of what happened in rooms, and of accounts that end.
+    /// About mails of what happened in rooms.
     private static let notBuilt: Set<String> = [
         "enable_notifs", "notif_for_new_users", "notif_delay_before_mail", "client_base_url", "riot_base_url", "invite_client_location",
-        "notif_template_html", "notif_template_text", "expiry_template_html", "expiry_template_text",
+        "notif_template_html", "notif_template_text",
     ]
 
     private static func read(_ node: ConfigNode, _ option: String, _ reading: inout ConfigurationOption.Reading) {

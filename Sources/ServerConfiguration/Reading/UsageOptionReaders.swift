@@ -34,8 +34,10 @@ extension ConfigurationOptions {
             [
                 .bool("enabled", \.accountValidity.isEnabled),
                 .duration("period", \.accountValidity.period),
-                .notBuilt("renew_at"), .notBuilt("renew_email_subject"), .notBuilt("template_dir"),
-                .notBuilt("account_renewed_html_path"), .notBuilt("invalid_token_html_path"),
+                .duration("renew_at", \.accountValidity.notice), .string("renew_email_subject", \.accountValidity.mailSubject),
+                .string("template_dir", \.accountValidity.templateDirectory),
+                .string("account_renewed_html_path", \.accountValidity.renewedPage),
+                .string("invalid_token_html_path", \.accountValidity.unknownLinkPage),
             ]),
         .section("ui_auth", [.duration("session_timeout", \.interactiveAuthTimeout)]),
     ]

@@ -10,6 +10,8 @@ extension BundledTemplates {
         "password_reset.html": html("Somebody, probably you, asked for a new password for your account on {{ server_name }}.", warning),
         "already_in_use.txt": text(known, "If it was not you, there is nothing to do.", hasLink: false),
         "already_in_use.html": html(known, "If it was not you, there is nothing to do.", hasLink: false),
+        "notice_expiry.txt": expiryText,
+        "notice_expiry.html": expiryHTML,
     ]
 
     private static let ignoring = "If it was not you, there is nothing to do: nothing happens unless the link is opened."
@@ -17,6 +19,24 @@ extension BundledTemplates {
     private static let known =
         "Somebody, probably you, tried to register an account on {{ server_name }} with this address, but it belongs to an account"
         + " already. If you have lost its password, you can have it reset."
+
+    private static let expiryText = """
+        Hello {{ display_name }},
+
+        Your account on {{ server_name }} ends on {{ expiration_ts|format_ts("%Y-%m-%d") }}; after that you cannot use it. To keep it, open this link:
+
+        {{ url }}
+        """
+
+    private static let expiryHTML = """
+        {% extends "_base.html" %}
+        {% block body %}
+        <p>Hello {{ display_name }},</p>
+        <p>Your account on {{ server_name }} ends on {{ expiration_ts|format_ts("%Y-%m-%d") }}; after that you cannot use it. To keep it, open
+        this link:</p>
+        <p><a href="{{ url }}">{{ url }}</a></p>
+        {% endblock %}
+        """
 
     private static func text(_ reason: String, _ advice: String, hasLink: Bool = true) -> String {
         """

@@ -20,7 +20,12 @@ package enum BundledTemplates {
         "registration_failure.html": failure("The address was not confirmed"),
         "add_threepid_success.html": message("Your address is confirmed", "Go back to your client to add it to your account."),
         "add_threepid_failure.html": failure("The address was not added"),
+        "account_renewed.html": message("Your account goes on", "It is valid until \(end)."),
+        "account_previously_renewed.html": message("Your account goes on", "It was renewed before, and is valid until \(end)."),
+        "invalid_token.html": message("This link is not valid", "Please ask for another one, or ask the administrator of the server."),
     ]
+
+    private static let end = "{{ expiration_ts|format_ts(\"%Y-%m-%d\") }}"
 
     private static let base = """
         <!DOCTYPE html>
