@@ -42,7 +42,9 @@ package struct AccountRenewal: Sendable {
         rateLimits: RateLimiter, logger: Logger
     ) {
         let options = configuration.accountValidity
-        guard options.isEnabled, let notice = options.notice, let mailer, configuration.login.authenticationService == nil else { return nil }
+        guard options.isEnabled, let notice = options.notice, let mailer, configuration.login.authenticationService == nil else {
+            return nil
+        }
         self.database = database
         self.sessions = sessions
         self.mailer = mailer
