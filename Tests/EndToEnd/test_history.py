@@ -36,6 +36,8 @@ async def test_pages_in_both_directions_with_filters(server, people):
     assert bodies(whole) == [str(i) for i in reversed(range(12))]
     assert all(e["room_id"] == room and e["unsigned"]["membership"] in ("join", "leave") for e in whole)
 
+    nothing = await alice.get(f"{alice.room(room)}/messages?dir=b&limit=0")
+    assert nothing["chunk"] == [] and nothing["end"] == nothing["start"]
     first = await alice.get(f"{alice.room(room)}/messages?dir=f&limit=3")
     assert first["chunk"][0]["type"] == "m.room.create" and first["start"] and first["end"]
     seen, start = [], None

@@ -229,6 +229,38 @@ async def test_filters(server, people):
     assert (await slide(alice, lists=window((0, 9), is_dm=True)))["rooms"][secret]["is_dm"] is True
 
 
+async def test_the_rooms_of_a_space(server, people):
+    alice, bob = await people("alice", "bob")
+    space = await alice.create_room(preset="public_chat", creation_content={"type": "m.space"})
+    inside, outside, strange = [await alice.create_room(name=name) for name in ("inside", "outside", "strange")]
+    foreign = await bob.create_room(preset="public_chat", creation_content={"type": "m.space"})
+    await bob.state(foreign, "m.space.child", {"via": ["test.example"]}, strange)
+
+    async def child(room, content):
+        await alice.state(space, "m.space.child", content, room)
+
+    wanted = window((0, 9), spaces=[space, foreign, "!nowhere:test.example"])
+    await child(inside, {"via": ["test.example"]})
+    answer = await slide(alice, lists=wanted)
+    assert shown(answer) == [inside] and answer["lists"]["all"]["count"] == 1
+    # What comes into the space is told at once, also to who waits; what has no servers is no child any more.
+    waiting = asyncio.create_task(slide(alice, answer["pos"], timeout=20000, lists=wanted))
+    await asyncio.sleep(0.2)
+    await child(outside, {"via": ["test.example"]})
+    answer = await waiting
+    assert set(shown(answer)) == {inside, outside} and answer["rooms"][outside]["initial"]
+    await child(inside, {})
+    answer = await slide(alice, answer["pos"], lists=wanted)
+    assert shown(answer) == [outside]
+    # A space counts while one is in it.
+    await alice.join(foreign)
+    answer = await slide(alice, answer["pos"], lists=wanted)
+    assert set(shown(answer)) == {outside, strange}
+    await alice.leave(foreign)
+    answer = await slide(alice, answer["pos"], lists=wanted)
+    assert shown(answer) == [outside]
+
+
 async def test_extensions(server, people):
     alice, bob, (room,) = await rooms_of_two(people, 1)
     event = await bob.send(room, "read me")

@@ -100,7 +100,7 @@ package final class SlidingSyncEngine: Sendable {
     private func scope(_ request: SlidingSyncRequest, _ round: Round) async throws -> SlidingScope {
         var question = SlidingScopeQuestion(
             user: request.user, device: request.device, since: request.position?.stream, settled: round.settled)
-        question.subscribed = Array(request.subscriptions.keys)
+        question.subscribed = Array(request.subscriptions.keys) + request.filteredSpaces
         question.others = round.memo.catalog.departures.union(round.memo.catalog.removals)
         while true {
             let now = SyncTimer.now
@@ -176,7 +176,29 @@ package final class SlidingSyncEngine: Sendable {
             }
             catalog.asOf = scope.upTo
         }
+        try await readSpaces(request.filteredSpaces, &catalog, scope)
         return !catalog.selects(like: before)
+    }
+
+    /// Reads which rooms are in spaces, where a space is new to the catalog or its state has changed.
+    private func readSpaces(_ wanted: Set<RoomID>, _ catalog: inout RoomCatalog, _ scope: SlidingScope) async throws {
+        guard !wanted.isEmpty else {
+            catalog.spaces = [:]
+            return
+        }
+        var spaces: [RoomID: RoomCatalog.Space] = [:]
+        for glance in scope.glances.values where wanted.contains(glance.room.room) && glance.room.membership == .join {
+            let id = glance.room.room
+            if let known = catalog.spaces[id], max(glance.stateAt, glance.floor) <= known.asOf {
+                spaces[id] = known
+                continue
+            }
+            guard let room = try await sync.rooms.room(id) else { continue }
+            let holders = room.current.state.lazy.compactMap { $0.key.type == SpaceChild.type ? $0.value.nid : nil }
+            let children = try await sync.events.events(holders.sorted()).compactMap { SpaceChild($0)?.room }
+            spaces[id] = RoomCatalog.Space(rooms: Set(children), asOf: scope.upTo)
+        }
+        catalog.spaces = spaces
     }
 
     /// What these rooms are; rooms that cannot be read are left out.
@@ -236,6 +258,11 @@ package final class SlidingSyncEngine: Sendable {
 }
 
 extension SlidingSyncRequest {
+    /// The spaces that lists filter by.
+    fileprivate var filteredSpaces: Set<RoomID> {
+        lists.reduce(into: []) { $0.formUnion($1.filter.spaces ?? []) }
+    }
+
     /// What may happen that the client wants to hear of.
     fileprivate var interests: SyncInterests {
         var interests: SyncInterests = []

@@ -6,6 +6,8 @@ import Rooms
 
 /// A child as the space's `m.space.child` event names it.
 package struct SpaceChild: Sendable {
+    package static let type: ByteString = "m.space.child"
+
     package let room: RoomID
     package let isSuggested: Bool
     /// By which the room may be joined, or asked after: some of those that are named.

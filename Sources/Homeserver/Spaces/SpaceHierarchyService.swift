@@ -145,7 +145,7 @@ package final class SpaceHierarchyService: Sendable {
     /// The children of a space, in their order; a room that is no space has none.
     func children(of room: RoomSnapshot) async throws -> [SpaceChild] {
         guard CreateEvent(room.createEvent).roomType == "m.space" else { return [] }
-        let nids = room.state.lazy.compactMap { $0.key.type == "m.space.child" ? $0.value.nid : nil }
+        let nids = room.state.lazy.compactMap { $0.key.type == SpaceChild.type ? $0.value.nid : nil }
         return try await events.events(Array(nids.prefix(SpaceHierarchyService.childLimit))).compactMap { SpaceChild($0) }.sorted()
     }
 

@@ -53,8 +53,10 @@ package struct RoomHistory: Sendable {
         filter: RoomEventFilter
     ) async throws -> Page {
         let limit = min(max(limit, 0), RoomHistory.pageLimit)
-        guard limit > 0, !filter.passesNothing else { return Page() }
+        guard !filter.passesNothing else { return Page() }
         let start = start ?? (direction == .backwards ? view.end : .start)
+        // Who asks for nothing has not come to the end of anything.
+        guard limit > 0 else { return Page(next: start) }
         var page = try await storedPage(of: view, direction, from: start, to: stop, limit: limit, filter: filter)
         // Behind the oldest event that is here others may have more.
         for _ in 0..<RoomHistory.extensionLimit where direction == .backwards && page.isLast && page.page.events.count < limit {

@@ -53,7 +53,8 @@ struct SlidingSyncRequestTests {
             #"{"lists": {"a": {"required_state": [], "timeline_limit": 1, "ranges": [[0, -1]]}}}"#,
             #"{"lists": {"a": {"required_state": [], "timeline_limit": 1, "ranges": [[0]]}}}"#,
             #"{"lists": {"a": {"required_state": [], "timeline_limit": 1, "filters": {"is_dm": "yes"}}}}"#,
-            #"{"lists": {"a": {"required_state": [], "timeline_limit": 1, "filters": {"spaces": ["!a:b"]}}}}"#,
+            #"{"lists": {"a": {"required_state": [], "timeline_limit": 1, "filters": {"spaces": "!a:b"}}}}"#,
+            #"{"lists": {"a": {"required_state": [], "timeline_limit": 1, "filters": {"room_name_like": "a"}}}}"#,
             #"{"extensions": {"to_device": {"enabled": true, "since": "x"}}}"#, #"{"conn_id": 1}"#,
         ])
     func refused(body: String) {

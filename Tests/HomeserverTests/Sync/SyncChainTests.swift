@@ -20,6 +20,7 @@ struct SyncChainTests {
     private struct Client {
         var rooms: [String: ClientRoom] = [:]
         var since: String?
+        let user: UserID
         let stateName: String
 
         mutating func take(_ response: SyncResponse) {
@@ -50,15 +51,17 @@ struct SyncChainTests {
         }
     }
 
-    private func sync(_ server: SyncFixture, since: String?, _ stateName: String) async throws -> SyncResponse {
-        try await server.sync(bob, since: since, filter: #"{"room":{"timeline":{"limit":4}}}"#) { request in
-            request.usesStateAfter = stateName == "state_after"
-        }
+    private func advance(_ client: inout Client, _ server: SyncFixture) async throws {
+        let usesStateAfter = client.stateName == "state_after"
+        client.take(
+            try await server.sync(client.user, since: client.since, filter: #"{"room":{"timeline":{"limit":4}}}"#) { request in
+                request.usesStateAfter = usesStateAfter
+            })
     }
 
     private func check(_ client: Client, against server: SyncFixture, _ note: Comment) async throws {
-        var fresh = Client(stateName: client.stateName)
-        fresh.take(try await sync(server, since: nil, client.stateName))
+        var fresh = Client(user: client.user, stateName: client.stateName)
+        try await advance(&fresh, server)
         #expect(Set(client.rooms.keys) == Set(fresh.rooms.keys), note)
         for (id, room) in fresh.rooms {
             let known = client.rooms[id] ?? ClientRoom()
@@ -75,14 +78,21 @@ struct SyncChainTests {
     func chain(seed: UInt64, stateName: String) async throws {
         try await forEachDatabase { database in
             nonisolated(unsafe) var operations = RandomOperations(seed: seed)
-            nonisolated(unsafe) var client = Client(stateName: stateName)
+            nonisolated(unsafe) var clients = [RandomOperations.alice, bob, RandomOperations.carol].map { user in
+                Client(user: user, stateName: stateName)
+            }
             for run in 0..<2 {
                 try await SyncFixture.run(on: database) { server in
                     try await operations.makeRooms(2, in: server.rooms)
                     for round in 0..<12 {
                         try await operations.perform(0..<8, in: server.rooms)
-                        client.take(try await sync(server, since: client.since, stateName))
-                        try await check(client, against: server, "seed \(seed), run \(run), round \(round)")
+                        for index in clients.indices {
+                            // Now and then somebody is away for longer.
+                            if (round + index) % 4 == 1 { continue }
+                            try await advance(&clients[index], server)
+                            try await check(
+                                clients[index], against: server, "seed \(seed), run \(run), round \(round), \(clients[index].user)")
+                        }
                     }
                     await server.rooms.journal.stop()
                 }

@@ -44,6 +44,8 @@ struct RoomCatalog: Sendable {
     var direct: Set<RoomID> = []
     /// nil as long as no list asks for them.
     var tags: [RoomID: Set<ByteString>]?
+    /// The spaces that lists ask for, as far as the user is in them.
+    var spaces: [RoomID: Space] = [:]
     /// Client-Server API §Invite permission.
     var blocksInvites = false
     var ignored: Set<UserID> = []
@@ -61,10 +63,23 @@ struct RoomCatalog: Sendable {
     /// How long a forgotten room may be shown still, in milliseconds.
     static let forgettingInterval: Int64 = 5000
 
-    var cost: Int { (names.count + senders.count) * 60 + direct.count * 48 }
+    var cost: Int { (names.count + senders.count) * 60 + (direct.count + spaces.reduce(0) { $0 + $1.value.rooms.count }) * 48 }
+
+    /// The children of a space.
+    struct Space: Sendable {
+        let rooms: Set<RoomID>
+        /// When they were looked at.
+        let asOf: StreamPosition
+    }
+
+    /// The spaces that a room is in.
+    func parents(of room: RoomID) -> Set<RoomID> {
+        Set(spaces.lazy.filter { $0.value.rooms.contains(room) }.map(\.key))
+    }
 
     /// Whether a list may show other rooms than by `other`.
     func selects(like other: RoomCatalog) -> Bool {
         direct == other.direct && tags == other.tags && blocksInvites == other.blocksInvites && ignored == other.ignored
+            && spaces.mapValues(\.rooms) == other.spaces.mapValues(\.rooms)
     }
 }

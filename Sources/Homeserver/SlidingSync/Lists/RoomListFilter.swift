@@ -11,6 +11,8 @@ package struct RoomListFilter: Sendable, Hashable {
     /// nil in the set stands for rooms without a type.
     package var roomTypes: Set<ByteString?>?
     package var notRoomTypes: Set<ByteString?>?
+    /// Rooms that are children of one of these spaces, as far as the user is in the space.
+    package var spaces: Set<RoomID>?
     package var tags: Set<ByteString>?
     package var notTags: Set<ByteString>?
 
@@ -22,7 +24,10 @@ package struct RoomListFilter: Sendable, Hashable {
 
     /// - Parameters:
     ///   - traits: nil where the room is not known; it passes only a filter that does not ask for them.
-    package func passes(_ membership: Membership, _ traits: RoomTraits?, isDirect: Bool, tags roomTags: Set<ByteString>) -> Bool {
+    ///   - parents: the spaces that the room is in, of those that lists ask for.
+    package func passes(
+        _ membership: Membership, _ traits: RoomTraits?, isDirect: Bool, tags roomTags: Set<ByteString>, parents: Set<RoomID> = []
+    ) -> Bool {
         if let wanted = self.isDirect, wanted != isDirect { return false }
         if let isInvite, isInvite != (membership == .invite) { return false }
         if asksForTraits {
@@ -31,6 +36,7 @@ package struct RoomListFilter: Sendable, Hashable {
             if let roomTypes, !roomTypes.contains(traits.type) { return false }
             if let notRoomTypes, notRoomTypes.contains(traits.type) { return false }
         }
+        if let spaces, spaces.isDisjoint(with: parents) { return false }
         if let tags, tags.isDisjoint(with: roomTags) { return false }
         if let notTags, !notTags.isDisjoint(with: roomTags) { return false }
         return true

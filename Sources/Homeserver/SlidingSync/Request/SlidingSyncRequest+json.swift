@@ -13,6 +13,7 @@ extension SlidingSyncRequest {
         static let required = 1000
         static let timeline: Int64 = 1000
         static let filterEntries = 1000
+        static let spaces = 100
         static let toDevice: Int64 = 100
         static let threadSubscriptions: Int64 = 1000
     }
@@ -80,15 +81,16 @@ extension SlidingSyncRequest {
     }
 
     private static func filter(_ json: JSON) throws(MatrixError) -> RoomListFilter {
-        for name in ["spaces", "room_name_like"] where json[name].map({ !$0.isNull }) ?? false {
-            throw .invalidParam("filters: \(name) is not supported")
-        }
+        if let name = json["room_name_like"], !name.isNull { throw .invalidParam("filters: room_name_like is not supported") }
         var filter = RoomListFilter()
         filter.isDirect = try json.member("is_dm", bool: "filters: is_dm")
         filter.isEncrypted = try json.member("is_encrypted", bool: "filters: is_encrypted")
         filter.isInvite = try json.member("is_invite", bool: "filters: is_invite")
         filter.roomTypes = try types(json, "room_types")
         filter.notRoomTypes = try types(json, "not_room_types")
+        filter.spaces = try json.strings("spaces", "filters: spaces", limit: Limit.spaces).map { spaces in
+            Set(spaces.map { RoomID(trusted: $0.string) })
+        }
         filter.tags = try json.strings("tags", "filters: tags", limit: Limit.filterEntries)
         filter.notTags = try json.strings("not_tags", "filters: not_tags", limit: Limit.filterEntries)
         return filter

@@ -65,7 +65,8 @@ extension SlidingReader {
         guard let traits = shown[glance.room.nid] else { return nil }
         let passes = list.filter.passes(
             glance.room.membership, traits, isDirect: memo.catalog.direct.contains(glance.room.room),
-            tags: memo.catalog.tags?[glance.room.room] ?? [])
+            tags: memo.catalog.tags?[glance.room.room] ?? [],
+            parents: list.filter.spaces == nil ? [] : memo.catalog.parents(of: glance.room.room))
         return passes ? glance.newest : nil
     }
 
