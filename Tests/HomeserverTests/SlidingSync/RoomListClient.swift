@@ -25,8 +25,9 @@ struct RoomListClient {
 
     let user: UserID
     private(set) var rooms: [String: KnownRoom] = [:]
-    /// The rooms of the list, in order.
+    /// The rooms of the list that the window shows, in order; and how many there are.
     private(set) var order: [String] = []
+    private var count = 0
     private(set) var position: String?
     /// How often the server did not know a position any more.
     private(set) var lostPositions = 0
@@ -61,7 +62,7 @@ struct RoomListClient {
         if opened.remove(room.string) == nil { opened.insert(room.string) }
     }
 
-    var isWhole: Bool { end + 1 >= order.count }
+    var isWhole: Bool { order.count >= count }
 
     /// One request. The window grows with each as long as there are more rooms than it shows.
     ///
@@ -91,7 +92,7 @@ struct RoomListClient {
             rooms[member.key.string] = room
         }
         let list = json["lists"]?["all_rooms"]
-        let count = Int(list?["count"]?.int ?? 0)
+        count = Int(list?["count"]?.int ?? 0)
         order = (list?["ops"]?[0]?["room_ids"]?.elements).map { $0.compactMap(\.string) } ?? []
         if end + 1 < count { end += 2 }
     }
