@@ -69,6 +69,7 @@ package final class Homeserver: Sendable {
     package let thirdPartyIdentifiers: ThirdPartyIdentifiers
     /// nil: there are no terms.
     package let consent: ConsentService?
+    package let applicationServices: ApplicationServices
     package let usage: UsageLimits
     package let gate: AccountGate
     package let moderation: AccountModeration
@@ -194,6 +195,7 @@ package final class Homeserver: Sendable {
                 configuration.login.singleSignOn.templateDirectory, configuration.accountValidity.templateDirectory,
             ].compactMap { $0 },
             values: ["server_name": .string(serverName.string), "app_name": .string(configuration.email?.appName ?? "Matrix")])
+        applicationServices = ApplicationServices(configuration.applicationServices, serverName: serverName, database: database)
         passwords = PasswordHasher(rounds: configuration.bcryptRounds, pepper: configuration.passwordPepper)
         accounts = AccountService(database: database, serverName: serverName)
         authenticationService = configuration.login.authenticationService.map {
@@ -244,7 +246,7 @@ package final class Homeserver: Sendable {
             remote: RemoteProfiles(source: federation.client))
         registration = RegistrationService(
             database: database, accounts: accounts, passwords: passwords, rateLimits: rateLimits, interactive: interactiveAuthentication,
-            policy: RegistrationPolicy(configuration), usage: usage, autoJoin: autoJoin)
+            policy: RegistrationPolicy(configuration), usage: usage, services: applicationServices, autoJoin: autoJoin)
         loginTokens = LoginTokens(database: database)
         var methods: [any LoginMethod] = [loginTokens]
         if let jwt = configuration.login.jwt { methods.append(try JWTLogin(jwt, accounts: accounts, registration: registration)) }

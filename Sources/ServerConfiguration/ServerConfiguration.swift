@@ -67,6 +67,8 @@ package struct ServerConfiguration: Sendable {
     package var refreshTokenLifetime: Duration?
     package var nonrefreshableAccessTokenLifetime: Duration?
     package var login = LoginConfiguration()
+    /// `app_service_config_files`.
+    package var applicationServices: [ApplicationServiceConfiguration] = []
     package var autoJoin = AutoJoinOptions()
     package var registration = RegistrationOptions()
     package var captcha = CaptchaOptions()

@@ -19,11 +19,13 @@ package struct RegistrationService: Sendable {
     private let interactive: InteractiveAuthentication
     let policy: RegistrationPolicy
     let usage: UsageLimits
+    let services: ApplicationServices
     private let autoJoin: AutoJoin?
 
     package init(
         database: any Database, accounts: AccountService, passwords: PasswordHasher, rateLimits: RateLimiter,
-        interactive: InteractiveAuthentication, policy: RegistrationPolicy, usage: UsageLimits, autoJoin: AutoJoin? = nil
+        interactive: InteractiveAuthentication, policy: RegistrationPolicy, usage: UsageLimits, services: ApplicationServices,
+        autoJoin: AutoJoin? = nil
     ) {
         self.database = database
         self.accounts = accounts
@@ -32,6 +34,7 @@ package struct RegistrationService: Sendable {
         self.interactive = interactive
         self.policy = policy
         self.usage = usage
+        self.services = services
         self.autoJoin = autoJoin
     }
 
@@ -125,6 +128,7 @@ package struct RegistrationService: Sendable {
     private func free(_ name: String) async throws -> UserID {
         try check(name)
         let user = UserID(localpart: ByteString(name), server: accounts.serverName)
+        try services.check(user)
         if try await accounts.isTaken(user) { throw MatrixError.userInUse }
         return user
     }

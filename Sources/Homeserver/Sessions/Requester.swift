@@ -15,6 +15,10 @@ package struct Requester: Sendable, Hashable {
     package var userType: String?
     /// The version of the terms that the user has agreed to.
     package var consentVersion: String?
+    /// The id of the application service that acts as the user; nil: the user does.
+    package var service: String?
+    /// Whether limits hold for the requester: not for the application services that the operator spares.
+    package var isRateLimited = true
     /// The row of the access token.
     package let tokenID: Int64
 

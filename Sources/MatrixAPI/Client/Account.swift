@@ -78,7 +78,8 @@ enum AccountRoutes {
         let erases = try body.optionalBool("erase") ?? false
         let identityServer = try body.optionalString("id_server")
         return try await answeringChallenges {
-            try await context.authenticateInteractively(body)
+            // An application service ends the accounts of its users.
+            if requester.service == nil { try await context.authenticateInteractively(body) }
             let isForgotten = try await context.homeserver.deactivation.deactivate(
                 requester.user, erases: erases, identityServer: identityServer)
             return .object { $0.member("id_server_unbind_result", isForgotten ? "success" : "no-support") }

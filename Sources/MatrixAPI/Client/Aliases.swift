@@ -24,8 +24,9 @@ enum AliasRoutes {
     private static func create(_ context: APIContext) async throws -> APIResponse {
         let requester = try member(context)
         let room: RoomID = try context.body().requiredIdentifier("room_id")
-        try await context.homeserver.directory.create(
-            try context.roomAlias("roomAlias"), for: room, by: requester.user, isAdmin: requester.isAdmin)
+        let alias = try context.roomAlias("roomAlias")
+        try context.homeserver.applicationServices.check(alias, for: requester)
+        try await context.homeserver.directory.create(alias, for: room, by: requester.user, isAdmin: requester.isAdmin)
         return .empty
     }
 

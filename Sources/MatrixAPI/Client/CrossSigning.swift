@@ -15,12 +15,14 @@ enum CrossSigningRoutes {
     private static let signaturesLimit = 1 << 20
 
     private static func uploadKeys(_ context: APIContext) async throws -> APIResponse {
-        let (user, body) = (try context.requester.user, try context.body())
+        let (requester, body) = (try context.requester, try context.body())
+        let user = requester.user
         let upload = try CrossSigningUpload(body, of: user)
         let crossSigning = context.homeserver.crossSigning
         return try await answeringChallenges {
             do {
-                try await crossSigning.upload(upload, of: user, isAuthenticated: false)
+                // Who has an application service's token has shown enough.
+                try await crossSigning.upload(upload, of: user, isAuthenticated: requester.service != nil)
             } catch is CrossSigningService.AuthenticationNeeded {
                 if let service = context.homeserver.authenticationService { throw try await service.crossSigningChallenge() }
                 try await context.authenticateInteractively(body, mayBeRecent: true)

@@ -31,9 +31,23 @@ enum DeviceRoutes {
     }
 
     private static func rename(_ context: APIContext) async throws -> APIResponse {
+        let (requester, device) = (try context.requester, try context.deviceID("deviceId"))
         let name = try context.body().optionalString("display_name")
-        try await context.homeserver.devices.rename(context.deviceID("deviceId"), of: context.requester.user, to: name)
+        if requester.service != nil, try await make(device, called: name, for: requester, context) {
+            return .object(status: 201) { _ in }
+        }
+        try await context.homeserver.devices.rename(device, of: requester.user, to: name)
         return .empty
+    }
+
+    /// Makes a device for the user of an application service. Application Service API §Device management.
+    ///
+    /// - Returns: false where there is one.
+    private static func make(
+        _ device: DeviceID, called name: String?, for requester: Requester, _ context: APIContext
+    ) async throws -> Bool {
+        try SessionService.checkDevice(device.string, displayName: name)
+        return try await context.homeserver.sessions.addDevice(device, of: requester.user, displayName: name)
     }
 
     private static func deleteOne(_ context: APIContext) async throws -> APIResponse {
@@ -51,7 +65,7 @@ enum DeviceRoutes {
     private static func delete(_ devices: [DeviceID], _ context: APIContext) async throws -> APIResponse {
         let (requester, body) = (try context.requester, try context.optionalBody())
         return try await answeringChallenges {
-            try await context.authenticateInteractively(body, mayBeRecent: true)
+            if requester.service == nil { try await context.authenticateInteractively(body, mayBeRecent: true) }
             try await context.homeserver.devices.delete(devices, of: requester.user)
             return .empty
         }

@@ -12,11 +12,18 @@ enum LoginRoutes {
         .client(.post, "/logout/all", legacy: true, access: .open, logoutEverywhere),
     ]
 
-    private static func flows(_ context: APIContext) -> APIResponse {
-        .object { body in
+    /// What an authentication service leaves to this server of logins and registrations: to tell application services how it is.
+    static func checkIsOurs(_ context: APIContext) throws(MatrixError) {
+        guard context.homeserver.authenticationService == nil else { throw .unrecognized }
+    }
+
+    private static func flows(_ context: APIContext) throws -> APIResponse {
+        try checkIsOurs(context)
+        return .object { body in
             body.member(
                 "flows",
                 array: { list in
+                    if !context.homeserver.applicationServices.isEmpty { list.object { $0.member("type", ApplicationServices.loginType) } }
                     for flow in context.homeserver.login.flows {
                         list.object { member in
                             member.member("type", flow.type)
@@ -34,8 +41,7 @@ enum LoginRoutes {
         let withRefreshToken = try body.optionalBool("refresh_token") ?? false
         // A token is good once: it is not used up by a login that cannot be.
         try SessionService.checkDevice(device, displayName: displayName)
-        let identity = try await context.homeserver.login.logIn(body, from: context.request.remoteAddress)
-        try await context.homeserver.usage.check(identity.user)
+        let identity = try await identity(of: body, context)
         let session = try await context.homeserver.sessions.open(
             identity.user, device: device, displayName: displayName, withRefreshToken: withRefreshToken,
             provider: identity.provider)
@@ -50,6 +56,31 @@ enum LoginRoutes {
                 answer.member("well_known", object: { WellKnownRoutes.writeClient(configuration, to: &$0) })
             }
         }
+    }
+
+    private static func identity(of body: JSON, _ context: APIContext) async throws -> LoginIdentity {
+        let homeserver = context.homeserver
+        if body["type"]?.string == ApplicationServices.loginType {
+            let service = try service(context)
+            guard homeserver.authenticationService == nil else { throw ApplicationServices.loginUnsupported }
+            if service.isRateLimited { try homeserver.rateLimits.check(.loginAddress, of: ByteString(context.request.remoteAddress)) }
+            return LoginIdentity(user: try await homeserver.applicationServices.logIn(service, body))
+        }
+        try checkIsOurs(context)
+        let identity = try await homeserver.login.logIn(body, from: context.request.remoteAddress)
+        try await homeserver.usage.check(identity.user)
+        return identity
+    }
+
+    /// The application service that makes a request.
+    ///
+    /// - Throws: `M_MISSING_TOKEN`, `M_UNKNOWN_TOKEN`.
+    static func service(_ context: APIContext) throws(MatrixError) -> ApplicationService {
+        let token = try token(of: context)
+        guard let service = context.homeserver.applicationServices.service(token: token, from: context.request.remoteAddress) else {
+            throw .unknownToken(softLogout: false)
+        }
+        return service
     }
 
     /// What a provider's mapping cannot say in our place.

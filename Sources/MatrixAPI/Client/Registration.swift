@@ -12,6 +12,8 @@ enum RegistrationRoutes {
 
     private static func register(_ context: APIContext) async throws -> APIResponse {
         let body = try context.body()
+        if body["type"]?.string == ApplicationServices.loginType { return try await registerForService(body, context) }
+        try LoginRoutes.checkIsOurs(context)
         switch context.query("kind") ?? "user" {
         case "user": break
         case "guest": return try await registerGuest(body, context)
@@ -52,6 +54,21 @@ enum RegistrationRoutes {
             guest, device: RegistrationService.guestDevice, displayName: name, withRefreshToken: false)
         let server = context.homeserver.serverName
         return .object { LoginRoutes.writeSession(session, server: server, to: &$0) }
+    }
+
+    /// Application Service API §Server admin style permissions.
+    private static func registerForService(_ body: JSON, _ context: APIContext) async throws -> APIResponse {
+        let homeserver = context.homeserver
+        let service = try LoginRoutes.service(context)
+        let name = try body.requiredString("username")
+        let inhibitsLogin = try body.optionalBool("inhibit_login") ?? false
+        guard inhibitsLogin || !service.managesDevices && homeserver.authenticationService == nil else {
+            throw ApplicationServices.loginUnsupported
+        }
+        try checkDevice(in: body)
+        let user = try await homeserver.registration.register(name, for: service)
+        guard case .object(let parameters) = body.value else { throw MatrixError.internalError }
+        return try await answer(to: user, parameters: parameters, context)
     }
 
     private static func available(_ context: APIContext) async throws -> APIResponse {

@@ -11,8 +11,11 @@ enum RoomCreationRoutes {
     ]
 
     private static func create(_ context: APIContext) async throws -> APIResponse {
-        let request = try CreateRoomRequest(try context.body())
-        let id = try await context.homeserver.roomCreations.create(request, by: try context.requester)
+        let (request, requester) = (try CreateRoomRequest(try context.body()), try context.requester)
+        if let name = request.aliasName, let alias = RoomAlias(valid: "#\(name):\(context.homeserver.serverName)") {
+            try context.homeserver.applicationServices.check(alias, for: requester)
+        }
+        let id = try await context.homeserver.roomCreations.create(request, by: requester)
         return .object { $0.member("room_id", id) }
     }
 

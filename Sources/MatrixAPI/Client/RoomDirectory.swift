@@ -113,7 +113,15 @@ enum RoomDirectoryRoutes {
 
     /// The lists of application services are theirs alone.
     private static func setNetworkVisibility(_ context: APIContext) async throws -> APIResponse {
-        _ = try context.roomID("roomId")
-        throw MatrixError.forbidden("Only appservices can edit the appservice published room list")
+        let room = try context.roomID("roomId")
+        guard let service = try context.requester.service else {
+            throw MatrixError.forbidden("Only appservices can edit the appservice published room list")
+        }
+        let text = context.request.method == .delete ? "private" : try context.body().requiredString("visibility")
+        guard let visibility = RoomDirectoryService.Visibility(rawValue: text) else {
+            throw MatrixError.badJSON("visibility must be public or private")
+        }
+        try await context.homeserver.roomDirectory.setPublished(room, visibility, by: service, network: try context.parameter("networkId"))
+        return .empty
     }
 }

@@ -3,7 +3,8 @@
 import Homeserver
 import ServerConfiguration
 
-/// The endpoints of the older way to authenticate, which answer `M_UNRECOGNIZED` then.
+/// The endpoints of the older way to authenticate, which answer `M_UNRECOGNIZED` then. `/login` and `/register` do so themselves: to
+/// application services they have more to say.
 enum DelegatedRoutes {
     static func select(from routes: [Route], for configuration: ServerConfiguration) -> [Route] {
         guard configuration.login.authenticationService != nil else { return routes }
@@ -24,9 +25,9 @@ enum DelegatedRoutes {
     }
 
     private static let table: [(method: HTTPMethod?, path: String)] = [
-        (nil, "/login"), (nil, "/login/get_token"), (nil, "/login/sso/redirect"), (nil, "/login/sso/redirect/{idpId}"),
+        (nil, "/login/get_token"), (nil, "/login/sso/redirect"), (nil, "/login/sso/redirect/{idpId}"),
         (nil, "/login/cas/redirect"), (nil, "/login/cas/ticket"), (nil, "/refresh"), (nil, "/logout"), (nil, "/logout/all"),
-        (nil, "/register"), (nil, "/register/available"), (nil, "/register/email/requestToken"), (nil, "/register/msisdn/requestToken"),
+        (nil, "/register/available"), (nil, "/register/email/requestToken"), (nil, "/register/msisdn/requestToken"),
         (nil, "/register/m.login.registration_token/validity"),
         (nil, "/account/password"), (nil, "/account/password/email/requestToken"), (nil, "/account/password/msisdn/requestToken"),
         (nil, "/account/deactivate"), (.post, "/account/3pid"), (nil, "/account/3pid/add"), (nil, "/account/3pid/delete"),

@@ -27,7 +27,11 @@ package struct APIResponder: HTTPResponder {
             if requester?.isGuest == true, !endpoint.route.allowsGuests { throw MatrixError.guestForbidden }
             if let requester, let deed = endpoint.route.deed { try await homeserver.gate.check(deed, by: requester) }
             let context = APIContext(homeserver: homeserver, request: request, requester: requester, parameters: parameters)
-            return Answer(try await endpoint.route.handler(context), user: requester?.user)
+            let isSpared = requester?.isRateLimited == false
+            let response =
+                try await isSpared
+                ? RateLimiter.$isSpared.withValue(true) { try await endpoint.route.handler(context) } : endpoint.route.handler(context)
+            return Answer(response, user: requester?.user)
         } catch let error as MatrixError {
             return Answer(.error(error), user: requester?.user)
         } catch {
@@ -64,9 +68,21 @@ package struct APIResponder: HTTPResponder {
             if access == .optionalUser { return nil }
             throw MatrixError.missingToken
         }
+        if let service = homeserver.applicationServices.service(token: token, from: request.remoteAddress) {
+            return try await authenticate(service, request, access)
+        }
         let requester = try await homeserver.sessions.authenticate(token: token)
         if access == .admin, !requester.isAdmin { throw MatrixError.forbidden("You are not a server admin") }
         homeserver.sessions.activity.note(requester, address: request.remoteAddress, userAgent: request.headers["User-Agent"])
+        return requester
+    }
+
+    /// Application Service API §Identity assertion.
+    private func authenticate(_ service: ApplicationService, _ request: APIRequest, _ access: Route.Access) async throws -> Requester {
+        let query = QueryString(request.rawQuery)
+        let requester = try await homeserver.applicationServices.requester(
+            service, as: query.first("user_id"), device: query.first("device_id") ?? query.first("org.matrix.msc3202.device_id"))
+        if access == .admin, !requester.isAdmin { throw MatrixError.forbidden("You are not a server admin") }
         return requester
     }
 

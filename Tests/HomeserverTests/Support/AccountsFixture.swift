@@ -79,7 +79,8 @@ struct AccountsFixture: Sendable {
         moderation = AccountModeration(database: database, sessions: sessions, serverName: Self.server, validity: validity)
         registration = RegistrationService(
             database: database, accounts: accounts, passwords: passwords, rateLimits: rateLimits, interactive: interactive,
-            policy: policy ?? RegistrationPolicy(isEnabled: true), usage: usage)
+            policy: policy ?? RegistrationPolicy(isEnabled: true), usage: usage,
+            services: ApplicationServices([], serverName: Self.server, database: database))
         profiles = ProfileService(
             database: database, membership: RoomMembership(rooms: rooms, directory: directory), serverName: Self.server)
         pushRules = PushRuleService(database: database, journal: journal)
