@@ -202,6 +202,7 @@ async def test_invites_knocks_kicks_and_leaving(server, people):
     await bob.leave(invited)
     left = await slide(bob, first["pos"], lists=window((0, 9)))
     assert left["rooms"][invited]["timeline"][-1]["state_key"] == bob.user
+    assert left["rooms"][invited]["timeline"][-1]["unsigned"]["membership"] == "leave"
     gone = await slide(bob, left["pos"], lists=window((0, 9)))
     assert gone["lists"]["all"] == {"count": 0, "ops": [{"op": "SYNC", "range": [0, 9], "room_ids": []}]}
 

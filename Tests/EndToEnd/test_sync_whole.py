@@ -32,9 +32,13 @@ async def test_state_after(server, people, query, name):
 
 async def test_a_left_room_ends_at_the_leave_and_include_leave_shows_it(server, people):
     alice, bob, room = await room_of_two(people)
+    since = (await bob.sync())["next_batch"]
     await alice.send(room, "before")
     await bob.leave(room)
     await alice.send(room, "after")
+    # Each event tells who the reader was after it.
+    told = (await bob.sync(since))["rooms"]["leave"][room]["timeline"]["events"]
+    assert [(e["type"], e["unsigned"]["membership"]) for e in told] == [("m.room.message", "join"), ("m.room.member", "leave")]
     assert room not in (await bob.sync()).get("rooms", {}).get("leave", {})
     section = (await bob.sync(filter={"room": {"include_leave": True}}))["rooms"]["leave"][room]
     assert "before" in bodies(section) and "after" not in bodies(section)

@@ -90,10 +90,10 @@ struct SlidingWriter {
                 "timeline",
                 array: { w in
                     for (index, event) in timeline.events.enumerated() {
-                        let membership = timeline.memberships.isEmpty ? .join : timeline.memberships[index]
                         let aggregations = room.aggregations[event.nid]
                         event.write(
-                            to: &w, includeRoomID: false, for: viewer, now: now, membership: membership,
+                            to: &w, includeRoomID: false, for: viewer, now: now,
+                            membership: timeline.membership(at: index, of: viewer.user),
                             unsigned: aggregations.map { found in { found.write(to: &$0, includeRoomID: false, for: viewer, now: now) } })
                     }
                 })

@@ -168,8 +168,7 @@ struct SyncWriter {
         writer.object { w in
             w.events { w in
                 for (index, event) in timeline.events.enumerated() {
-                    let membership = timeline.memberships.isEmpty ? .join : timeline.memberships[index]
-                    write(event, membership: membership, for: viewer, to: &w)
+                    write(event, membership: timeline.membership(at: index, of: request.user), for: viewer, to: &w)
                 }
             }
             w.member("limited", timeline.isLimited)

@@ -8,7 +8,7 @@ import Rooms
 package struct TimelineWindow: Sendable {
     /// What the client gets, oldest first.
     package var events: [TimelineEvent] = []
-    /// The reader's membership at each of `events`; empty where it was `join` at all of them.
+    /// The reader's membership at each of `events`; empty where it was `join` at all of them, but for the one by which they left.
     package var memberships: [Membership?] = []
     /// Whether events between `since` and the first of `events` are left out.
     package var isLimited = false
@@ -18,6 +18,14 @@ package struct TimelineWindow: Sendable {
     package var passed: [TimelineEvent] = []
     /// From where `/messages` continues backwards.
     package var previousBatch: StreamPosition
+
+    /// A reader's membership after one of `events`.
+    package func membership(at index: Int, of reader: UserID) -> Membership? {
+        if !memberships.isEmpty { return memberships[index] }
+        let event = events[index]
+        guard let membership = event.membership, event.stateKey == reader.text else { return .join }
+        return membership
+    }
 
     /// What the events known so far say.
     package enum Decision {
