@@ -125,6 +125,8 @@ async def test_the_password_policy(database, tmp_path):
         await server.start()
         body = {"username": "carol", "auth": {"type": "m.login.dummy"}}
         anonymous = Client(server)
+        assert await anonymous.get(V3 + "/password_policy") == {
+            "m.minimum_length": 8, "m.require_digit": True, "m.require_symbol": False, "m.require_lowercase": False, "m.require_uppercase": False}
         assert (await refused(anonymous.post(V3 + "/register", {**body, "password": "short1"}))).errcode == "M_PASSWORD_TOO_SHORT"
         assert (await refused(anonymous.post(V3 + "/register", {**body, "password": "no digits"}))).errcode == "M_PASSWORD_NO_DIGIT"
         answer = await anonymous.post(V3 + "/register", {**body, "password": "long enough 1"})
@@ -135,6 +137,33 @@ async def test_the_password_policy(database, tmp_path):
         await carol.close()
     finally:
         await server.destroy()
+
+
+async def test_profile_fields(server, people):
+    alice, bob = await people("alice", "bob")
+    assert await alice.get(V3 + "/password_policy") == {}
+    path = f"{V3}/profile/{alice.user}/"
+    early = f"/_matrix/client/unstable/uk.tcpip.msc4133/profile/{alice.user}/"
+    await alice.put(path + "m.tz", {"m.tz": "Europe/Berlin"})
+    await alice.put(early + "org.example.shoe", {"org.example.shoe": {"size": 42, "colours": ["red", None]}})
+    profile = await bob.get(f"{V3}/profile/{alice.user}")
+    assert profile == {"displayname": "alice", "m.tz": "Europe/Berlin", "org.example.shoe": {"size": 42, "colours": ["red", None]}}
+    assert await bob.get(early + "m.tz") == {"m.tz": "Europe/Berlin"}
+    for field, body, errcode in [
+            ("m.tz", {"m.tz": "no zone!"}, "M_INVALID_PARAM"), ("m.tz", {"m.tz": 1}, "M_INVALID_PARAM"), ("Org.Big", {"Org.Big": 1}, "M_INVALID_PARAM"),
+            ("org.a", {"org.b": 1}, "M_MISSING_PARAM"), ("a" * 256, {"a" * 256: 1}, "M_KEY_TOO_LARGE"),
+            ("org.big", {"org.big": "x" * 65_600}, "M_PROFILE_TOO_LARGE")]:
+        assert (await refused(alice.put(path + field, body))).errcode == errcode, field
+    # Many fields that together are too large, one of which can still be taken away.
+    for n in range(6):
+        await alice.put(f"{path}org.part{n}", {f"org.part{n}": "x" * 10_000})
+    assert (await refused(alice.put(path + "org.last", {"org.last": "x" * 10_000}))).errcode == "M_PROFILE_TOO_LARGE"
+    await alice.call("DELETE", early + "org.part0")
+    await alice.put(path + "org.last", {"org.last": "x" * 10_000})
+    assert (await refused(bob.put(path + "org.mine", {"org.mine": 1}))).errcode == "M_FORBIDDEN"
+    assert (await refused(bob.get(path + "org.none"))).errcode == "M_NOT_FOUND"
+    await server.restart()
+    assert (await bob.get(path + "m.tz")) == {"m.tz": "Europe/Berlin"}
 
 
 async def test_profiles_of_strangers(configured):

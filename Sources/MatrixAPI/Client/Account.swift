@@ -8,6 +8,8 @@ enum AccountRoutes {
         .client(.get, "/account/whoami", whoami),
         .client(.post, "/account/password", access: .optionalUser, setPassword),
         .client(.post, "/account/deactivate", deactivate),
+        // MSC2000.
+        .client(.get, "/password_policy", access: .open, passwordPolicy),
         // MSC3720.
         .client(.post, "/org.matrix.msc3720/account_status", versions: ["unstable"], accountStatus),
     ]
@@ -48,6 +50,19 @@ enum AccountRoutes {
             // What was shown by mail is good for one password.
             if requester == nil { try await homeserver.interactiveAuthentication.end(session) }
             return .empty
+        }
+    }
+
+    /// What a new password must be like, for clients that say so before one is chosen.
+    private static func passwordPolicy(_ context: APIContext) -> APIResponse {
+        let policy = context.homeserver.passwordChange.policy
+        return .object { body in
+            guard policy.isEnabled else { return }
+            body.member("m.minimum_length", policy.minimumLength)
+            body.member("m.require_digit", policy.requiresDigit)
+            body.member("m.require_symbol", policy.requiresSymbol)
+            body.member("m.require_lowercase", policy.requiresLowercase)
+            body.member("m.require_uppercase", policy.requiresUppercase)
         }
     }
 

@@ -9,6 +9,10 @@ enum ProfileRoutes {
         .client(.get, "/profile/{userId}/{keyName}", legacy: true, access: .optionalUser, field),
         .client(.put, "/profile/{userId}/{keyName}", legacy: true, deed: .changeProfile, setField),
         .client(.delete, "/profile/{userId}/{keyName}", deed: .changeProfile, removeField),
+        // MSC4133, before it was part of the specification.
+        .client(.get, "/uk.tcpip.msc4133/profile/{userId}/{keyName}", versions: ["unstable"], access: .optionalUser, field),
+        .client(.put, "/uk.tcpip.msc4133/profile/{userId}/{keyName}", versions: ["unstable"], deed: .changeProfile, setField),
+        .client(.delete, "/uk.tcpip.msc4133/profile/{userId}/{keyName}", versions: ["unstable"], deed: .changeProfile, removeField),
     ]
 
     private static func profile(_ context: APIContext) async throws -> APIResponse {

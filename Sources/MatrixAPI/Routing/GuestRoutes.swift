@@ -27,7 +27,7 @@ enum GuestRoutes {
         if rest.hasPrefix("api/v1/") { rest = rest.dropFirst("api/".count) }
         guard let slash = rest.firstIndex(of: "/") else { return nil }
         rest = rest[slash...]
-        for unstable in ["/org.matrix.simplified_msc3575", "/im.nheko.summary"] where rest.hasPrefix(unstable + "/") {
+        for unstable in ["/org.matrix.simplified_msc3575", "/im.nheko.summary", "/uk.tcpip.msc4133"] where rest.hasPrefix(unstable + "/") {
             rest = rest.dropFirst(unstable.count)
         }
         return rest
