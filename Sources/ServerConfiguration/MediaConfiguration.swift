@@ -29,6 +29,8 @@ package struct MediaConfiguration: Sendable {
     package var localLifetime: Duration?
     package var remoteLifetime: Duration?
 
+    package init() {}
+
     package struct UploadLimit: Sendable, Equatable {
         package var period: Duration
         package var bytes: Int

@@ -10,12 +10,16 @@ import ServiceLifecycle
 import Synchronization
 import Testing
 
-/// Answers `GET /name` with the name, `POST /echo` with the body, `GET /slow` when it is cancelled.
+/// Answers `GET /name` with the name, `POST /echo` with the body, `GET /slow` when it is cancelled; `POST /take` with how many bytes it has
+/// taken as they came, `POST /refuse` before any come, `GET /pieces` with 300 pieces of 10,000 bytes, `GET /short` with fewer than it says.
 private struct Echo: HTTPResponder {
     private let router = Router([
         Route(.get, "/name/{name}") { _ in .empty }, Route(.post, "/echo", bodyLimit: 1000) { _ in .empty },
         Route(.get, "/slow") { _ in .empty },
         Route(.get, "/address") { _ in .empty }, Route(.get, "/long") { _ in .empty },
+        Route(.post, templates: ["/take"], bodyLimit: .max, streamsBody: true) { _ in .empty },
+        Route(.post, templates: ["/refuse"], bodyLimit: .max, streamsBody: true) { _ in .empty },
+        Route(.get, "/pieces") { _ in .empty }, Route(.get, "/short") { _ in .empty },
     ])
 
     func match(_ method: HTTPMethod, _ target: String) -> RouteMatch { router.match(method, target) }
@@ -24,6 +28,15 @@ private struct Echo: HTTPResponder {
         let text: String
         switch endpoint.template {
         case "/echo": return Answer(.json(bytes: request.body))
+        case "/take":
+            var count = 0
+            do { while let bytes = try await request.bodyStream?.next() { count += bytes.count } } catch {
+                return Answer(.bytes([], contentType: "x/lost"))
+            }
+            text = "took \(count)"
+        case "/refuse": return Answer(.error(.forbidden("no")))
+        case "/pieces": return Answer(Self.pieces(300, announced: 300))
+        case "/short": return Answer(Self.pieces(2, announced: 3))
         case "/address": text = "\(request.remoteAddress) \(request.isSecure)"
         case "/long": text = String(repeating: "x", count: 300_000)
         case "/slow":
@@ -32,6 +45,21 @@ private struct Echo: HTTPResponder {
         default: text = String(parameters.raw("name", in: request.target) ?? "")
         }
         return Answer(.bytes(Array(text.utf8), contentType: "text/plain"))
+    }
+}
+
+extension Echo {
+    fileprivate static func pieces(_ count: Int, announced: Int) -> APIResponse {
+        let left = Mutex(count)
+        var response = APIResponse(contentType: "x/pieces", body: [])
+        response.stream = ResponseStream(length: announced * 10_000) {
+            let isMore = left.withLock { left in
+                left -= 1
+                return left >= 0
+            }
+            return isMore ? [UInt8](repeating: UInt8(ascii: "p"), count: 10_000) : nil
+        }
+        return response
     }
 }
 
@@ -82,6 +110,22 @@ private struct Client: Sendable {
     func send(_ text: String) {
         let bytes = Array(text.utf8)
         _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+    }
+
+    /// Sends so many bytes, off Swift's threads.
+    func sendLong(_ count: Int) async {
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            DispatchQueue.global().async {
+                let chunk = [UInt8](repeating: 120, count: 100_000)
+                var rest = count
+                while rest > 0 {
+                    let sent = Glibc.send(descriptor, chunk, min(rest, chunk.count), Int32(MSG_NOSIGNAL))
+                    guard sent > 0 else { break }
+                    rest -= sent
+                }
+                continuation.resume()
+            }
+        }
     }
 
     func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
@@ -159,6 +203,86 @@ extension String {
                 let answer = try await exchange(path, "GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
                 #expect(answer.utf8.count > 300_000)
             }
+        }
+    }
+
+    @Test("a body is taken as it comes, and the next request after it")
+    func uploads() async throws {
+        try await withServer { path in
+            let piece = String(repeating: "x", count: 50_000)
+            let answer = try await exchange(
+                path, "POST /take HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n", piece,
+                piece
+                    + "GET /name/a HTTP/1.1\r\n\r\nPOST /take HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nxyGET /name/b HTTP/1.1\r\n\r\n"
+            )
+            let bodies = answer.split(separator: "\r\n\r\n").dropFirst().map { $0.prefix { $0 != "H" } }
+            #expect(bodies == ["took 100000", "a", "took 2", "b"])
+        }
+    }
+
+    @Test("a large body is taken in bounded pieces")
+    func largeUpload() async throws {
+        try await withServer { path in
+            let client = try Client(path)
+            client.send("POST /take HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n")
+            async let answer = client.read(until: "took")
+            await client.sendLong(20_000_000)
+            #expect(await answer.hasSuffix("took 20000000"))
+            client.close()
+        }
+    }
+
+    @Test("who refuses an upload before it comes answers at once, and the connection ends")
+    func refusedUpload() async throws {
+        try await withServer { path in
+            let answer = try await exchange(
+                path, "POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n", String(repeating: "x", count: 50_000))
+            #expect(answer.hasPrefix("HTTP/1.1 403 ") && answer.contains("Connection: close") && answer.components("HTTP/1.1 ") == 2)
+        }
+    }
+
+    @Test("a client that asks first is told to go on when its body is wanted, and not when it is refused")
+    func expectContinue() async throws {
+        try await withServer { path in
+            for (route, isWanted) in [("take", true), ("refuse", false)] {
+                let client = try Client(path)
+                client.send("POST /\(route) HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+                let first = await client.read(until: "\r\n\r\n")
+                #expect(first.hasPrefix(isWanted ? "HTTP/1.1 100 Continue\r\n\r\n" : "HTTP/1.1 403 "))
+                client.send("xy")
+                let rest = await client.read(until: isWanted ? "took 2" : "nothing")
+                #expect(rest.contains("took 2") == isWanted)
+                client.close()
+            }
+        }
+    }
+
+    @Test("a body whose end does not come is lost, not awaited")
+    func lostUpload() async throws {
+        try await withServer { path in
+            let answer = try await exchange(path, "POST /take HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n", "abc")
+            #expect(answer.isEmpty || answer.contains("x/lost"))
+        }
+    }
+
+    @Test("an answer is sent piece by piece, then the next one; its head alone to HEAD", arguments: [false, true])
+    func pieces(compress: Bool) async throws {
+        try await withServer(compress: compress) { path in
+            let answer = try await exchange(
+                path,
+                "HEAD /pieces HTTP/1.1\r\nHost: x\r\n\r\nGET /pieces HTTP/1.1\r\nHost: x\r\n\r\nGET /name/a HTTP/1.1\r\nHost: x\r\n\r\n")
+            let bodies = answer.split(separator: "\r\n\r\n").map { $0.prefix { $0 != "H" }.utf8.count }
+            #expect(answer.components("ontent-Length: 3000000\r\n") == 3)
+            #expect(bodies.last == 1 && bodies.contains(3_000_000) && answer.components("HTTP/1.1 200 OK") == 4)
+        }
+    }
+
+    @Test("an answer that ends early ends the connection")
+    func shortAnswer() async throws {
+        try await withServer { path in
+            let answer = try await exchange(
+                path, "GET /short HTTP/1.1\r\nHost: x\r\n\r\nGET /name/a HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(answer.components("HTTP/1.1 ") == 2 && answer.utf8.count < 21_000)
         }
     }
 

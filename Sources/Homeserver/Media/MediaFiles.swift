@@ -6,8 +6,8 @@ import MatrixCore
 import Synchronization
 
 /// Why the disk did not do what it was asked.
-struct MediaFileError: Error, CustomStringConvertible {
-    let description: String
+package struct MediaFileError: Error, CustomStringConvertible {
+    package let description: String
 
     /// - Parameter code: an errno.
     init(_ action: String, _ path: String, _ code: Int32) {
@@ -228,16 +228,16 @@ final class TemporaryFile: Sendable {
 }
 
 /// The content of a medium while it comes in: hashed and written as it comes, a piece at a time.
-struct IncomingFile {
+package struct IncomingFile: Sendable {
     private let files: MediaFiles
     private var file: TemporaryFile?
     private var gathered: [UInt8] = []
     private var hash = SHA256()
-    private(set) var length = 0
+    package private(set) var length = 0
 
-    init(_ files: MediaFiles) { self.files = files }
+    package init(_ files: MediaFiles) { self.files = files }
 
-    mutating func append(_ bytes: [UInt8]) async throws {
+    package mutating func append(_ bytes: [UInt8]) async throws {
         length += bytes.count
         gathered += bytes
         guard gathered.count >= MediaFiles.pieceLimit else { return }
@@ -249,7 +249,7 @@ struct IncomingFile {
     /// Moves it to its place.
     ///
     /// - Returns: the hash of the content, in hexadecimal.
-    mutating func finish(as path: String) async throws -> String {
+    package mutating func finish(as path: String) async throws -> String {
         let piece = gathered
         gathered = []
         return try await files.run { [files, file, hash] in

@@ -26,7 +26,7 @@ package final class MediaUpkeep: Service {
     private static let interval: Int64 = 3_600_000
     private static let pageLimit = 100
 
-    init(serverName: ServerName, database: any Database, files: MediaFiles, options: MediaConfiguration, logger: Logger) {
+    package init(serverName: ServerName, database: any Database, files: MediaFiles, options: MediaConfiguration, logger: Logger) {
         self.serverName = serverName
         self.database = database
         self.files = files
