@@ -24,8 +24,8 @@ package struct SignOnServices: Sendable {
     /// - Throws: where a template or a key of the configuration cannot be used.
     init(
         _ configuration: ServerConfiguration, database: any Database, accounts: AccountService, registration: RegistrationService,
-        profiles: ProfileService, loginTokens: LoginTokens, sessions: SessionService, interactive: InteractiveAuthentication,
-        logger: Logger
+        profiles: ProfileService, media: MediaRepository?, loginTokens: LoginTokens, sessions: SessionService,
+        interactive: InteractiveAuthentication, logger: Logger
     ) throws {
         let http = OutboundHTTP(configuration.outbound.trustingOperator)
         let box = SealedBox(secret: configuration.macaroonSecretKey, purpose: "single sign-on")
@@ -35,9 +35,14 @@ package struct SignOnServices: Sendable {
         }
         cas = configuration.login.cas.map { CASProvider($0, publicBaseURL: baseURL, http: http, logger: logger) }
         let providers: [any IdentityProvider] = [cas].compactMap { $0 } + openIDProviders
+        let pictures = media.map {
+            ProviderPictures(
+                database: database, serverName: configuration.serverName, media: $0, profiles: profiles,
+                outbound: configuration.outbound, logger: logger)
+        }
         signOn = SingleSignOn(
             configuration, providers: providers, database: database, accounts: accounts, registration: registration, profiles: profiles,
-            loginTokens: loginTokens, sessions: sessions, logger: logger)
+            pictures: pictures, loginTokens: loginTokens, sessions: sessions, logger: logger)
         openID = OpenIDConnect(
             openIDProviders, signOn: signOn, interactive: interactive, database: database, box: box, logger: logger)
     }

@@ -251,9 +251,13 @@ package final class Homeserver: Sendable {
         var methods: [any LoginMethod] = [loginTokens]
         if let jwt = configuration.login.jwt { methods.append(try JWTLogin(jwt, accounts: accounts, registration: registration)) }
         login = passwordLogin.offering(methods, flows: LoginFlow.flows(configuration.login))
+        media =
+            configuration.media.isEnabled
+            ? try MediaRepository(
+                configuration, database: database, client: federation.client, rateLimits: rateLimits, logger: logger) : nil
         singleSignOn = try SignOnServices(
-            configuration, database: database, accounts: accounts, registration: registration, profiles: profiles, loginTokens: loginTokens,
-            sessions: sessions, interactive: interactiveAuthentication, logger: logger)
+            configuration, database: database, accounts: accounts, registration: registration, profiles: profiles, media: media,
+            loginTokens: loginTokens, sessions: sessions, interactive: interactiveAuthentication, logger: logger)
         reauthentication = Reauthentication(
             database: database, interactive: interactiveAuthentication, login: login, signOn: singleSignOn.signOn,
             timeout: configuration.interactiveAuthTimeout)
@@ -306,11 +310,6 @@ package final class Homeserver: Sendable {
                 events: events, destinations: federation.destinations,
                 source: LocalActivity(serverName: serverName, typing: typing, receipts: receipts, presence: presence), logger: logger),
             carrier: FederationCarrier(client: federation.client, logger: logger))
-
-        media =
-            configuration.media.isEnabled
-            ? try MediaRepository(
-                configuration, database: database, client: federation.client, rateLimits: rateLimits, logger: logger) : nil
 
         threadSubscriptions = ThreadSubscriptionService(database: database, journal: journal, history: history)
         delayedEvents = DelayedEventService(

@@ -318,6 +318,77 @@ async def test_choosing_a_name(configured, browser):
             await client.close()
 
 
+class Pictures(Loopback):
+    """Where the provider says that people's pictures are."""
+
+    def __init__(self):
+        self.picture, self.type, self.asked = PICTURE, "image/png", 0
+
+    def routes(self):
+        return [web.get("/me", self.show)]
+
+    async def show(self, request):
+        self.asked += 1
+        return web.Response(body=self.picture, content_type=self.type)
+
+
+# One white point.
+PICTURE = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c63f80f00010101001bb66eec0000000049454e44ae426082")
+
+
+@pytest.mark.parametrize("picks", [False, True], ids=["at once", "on the page about the account"])
+async def test_the_picture_of_a_person(configured, browser, picks):
+    async with Provider() as provider, Pictures() as pictures:
+        provider.user["picture"] = pictures.base + "/me"
+        mapping = {} if picks else {"localpart_template": "{{ user.preferred_username }}"}
+        server = await configured(
+            oidc_providers=[provider.options(user_mapping_provider={"config": mapping})], sso={"update_profile_information": True},
+            ip_range_whitelist=["127.0.0.0/8"])
+        page = await browser.get(redirect(server))
+        if picks:
+            assert "your picture" in page.text
+            page = await browser.submit(page, username="alice")
+        alice = await log_in(server, page.link("Continue"))
+        path = f"{V3}/profile/{alice.user}/avatar_url"
+        first = (await alice.get(path))["avatar_url"]
+        assert first.startswith("mxc://test.example/")
+        status, headers, content = await alice.raw("GET", "/_matrix/client/v1/media/download/" + first.removeprefix("mxc://"))
+        assert (status, content, headers["Content-Type"]) == (200, PICTURE, "image/png")
+
+        async def again():
+            await (await log_in(server, (await browser.get(redirect(server))).link("Continue"))).close()
+            return (await alice.get(path))["avatar_url"]
+
+        # The same picture stays, another one is taken over, and what is no picture, or is not there, changes nothing.
+        assert await again() == first and pictures.asked == 2
+        pictures.picture += b"more"
+        second = await again()
+        assert second != first
+        pictures.type = "text/html"
+        assert await again() == second
+        provider.user["picture"] = "http://127.0.0.1:1/nobody"
+        assert await again() == second
+        await alice.close()
+        if not picks:
+            return
+        # Who does not want it has none; and where such addresses are not asked, nobody has.
+        provider.user.update(sub="bob-1", picture=pictures.base + "/me")
+        pictures.type = "image/png"
+        page = await browser.submit(await browser.get(redirect(server)), without=["use_avatar"], username="bob")
+        bob = await log_in(server, page.link("Continue"))
+        assert "avatar_url" not in await bob.get(f"{V3}/profile/{bob.user}")
+        await bob.close()
+        await server.stop()
+        asked = pictures.asked
+        server.write_config(oidc_providers=[provider.options(user_mapping_provider={"config": mapping})])
+        await server.start()
+        provider.user["sub"] = "carol-1"
+        page = await browser.submit(await browser.get(redirect(server)), username="carol")
+        carol = await log_in(server, page.link("Continue"))
+        assert "avatar_url" not in await carol.get(f"{V3}/profile/{carol.user}") and pictures.asked == asked
+        await carol.close()
+
+
 async def test_agreeing_to_the_terms(configured, browser, tmp_path):
     folder = tmp_path / "terms" / "en"
     folder.mkdir(parents=True)

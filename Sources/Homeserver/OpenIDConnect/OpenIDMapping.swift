@@ -8,6 +8,7 @@ package struct OpenIDMapping: Sendable {
     private let localpart: Template?
     private let displayName: Template?
     private let email: Template?
+    private let picture: Template
     private let extraAttributes: [(name: String, template: Template)]
     private let confirmsLocalpart: Bool
 
@@ -20,6 +21,7 @@ package struct OpenIDMapping: Sendable {
         localpart = try configuration.localpart.map { text throws(TemplateError) in try template(text, "localpart_template") }
         displayName = try configuration.displayName.map { text throws(TemplateError) in try template(text, "display_name_template") }
         email = try configuration.email.map { text throws(TemplateError) in try template(text, "email_template") }
+        picture = try template(configuration.picture, "picture_template")
         var extraAttributes: [(name: String, template: Template)] = []
         for (name, text) in configuration.extraAttributes.sorted(by: { $0.key < $1.key }) {
             extraAttributes.append((name, try template(text, "extra_attributes.\(name)")))
@@ -39,6 +41,8 @@ package struct OpenIDMapping: Sendable {
         }
         if let name = try displayName.map({ try Self.render($0, claims) }), !name.isEmpty { attributes.displayName = name }
         if let address = try email.map({ try Self.render($0, claims) }), !address.isEmpty { attributes.emails = [address] }
+        let picture = try Self.render(picture, claims)
+        if !picture.isEmpty { attributes.picture = picture }
         return attributes
     }
 

@@ -57,6 +57,8 @@ package struct SignOnAttributes: Sendable, Equatable {
     package var confirmsLocalpart = false
     package var displayName: String?
     package var emails: [String] = []
+    /// Where the person's picture is.
+    package var picture: String?
 
     package init(localpart: String?, confirmsLocalpart: Bool = false, displayName: String? = nil, emails: [String] = []) {
         self.localpart = localpart

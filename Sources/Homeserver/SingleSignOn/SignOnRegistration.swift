@@ -12,12 +12,14 @@ package struct SignOnRegistration: Sendable, Equatable {
     /// What the provider suggests.
     package let displayName: String?
     package let emails: [String]
+    package let picture: String?
 
     /// nil: not yet chosen.
     package var localpart: String?
     /// False where the localpart is only a suggestion.
     package var isConfirmed = true
     package var usesDisplayName = true
+    package var usesPicture = true
     package var usedEmails: [String]
     /// The version of the terms that were agreed to.
     package var termsVersion: String?
@@ -29,6 +31,7 @@ package struct SignOnRegistration: Sendable, Equatable {
         self.client = client
         displayName = attributes.displayName
         emails = attributes.emails
+        picture = attributes.picture
         usedEmails = attributes.emails
         localpart = attributes.localpart
         isConfirmed = !attributes.confirmsLocalpart
@@ -47,6 +50,8 @@ package struct SignOnRegistration: Sendable, Equatable {
         extraAttributes = content["extra"].map { JSONObject($0) } ?? [:]
         displayName = content["display_name"]?.string
         emails = content["emails"]?.elements.compactMap(\.string) ?? []
+        picture = content["picture"]?.string
+        usesPicture = content["uses_picture"]?.bool ?? true
         localpart = content["localpart"]?.string
         isConfirmed = content["confirmed"]?.bool ?? true
         usesDisplayName = content["uses_display_name"]?.bool ?? true
@@ -58,8 +63,9 @@ package struct SignOnRegistration: Sendable, Equatable {
         var content: JSONObject = [
             "subject": .string(subject), "client": .string(client.address), "extra": .object(extraAttributes),
             "emails": .array(emails.map { .string($0) }), "used_emails": .array(usedEmails.map { .string($0) }),
-            "uses_display_name": .bool(usesDisplayName), "confirmed": .bool(isConfirmed),
+            "uses_display_name": .bool(usesDisplayName), "uses_picture": .bool(usesPicture), "confirmed": .bool(isConfirmed),
         ]
+        content["picture"] = picture.map { .string($0) }
         content["display_name"] = displayName.map { .string($0) }
         content["localpart"] = localpart.map { .string($0) }
         content["terms"] = termsVersion.map { .string($0) }

@@ -9,11 +9,13 @@ extension SingleSignOn {
     package struct Choice: Sendable {
         package let localpart: String
         package let usesDisplayName: Bool
+        package let usesPicture: Bool
         package let emails: [String]
 
-        package init(localpart: String, usesDisplayName: Bool, emails: [String]) {
+        package init(localpart: String, usesDisplayName: Bool, usesPicture: Bool = true, emails: [String]) {
             self.localpart = localpart
             self.usesDisplayName = usesDisplayName
+            self.usesPicture = usesPicture
             self.emails = emails
         }
     }
@@ -43,6 +45,7 @@ extension SingleSignOn {
         registration.localpart = choice.localpart
         registration.isConfirmed = true
         registration.usesDisplayName = choice.usesDisplayName
+        registration.usesPicture = choice.usesPicture
         registration.usedEmails = registration.emails.filter { email in choice.emails.contains { ByteString($0) == ByteString(email) } }
         do {
             guard try await isAvailable(choice.localpart, cookie) else { return details(registration, error: "This name is taken.") }
@@ -94,6 +97,7 @@ extension SingleSignOn {
                 "localpart": .string(registration.localpart ?? ""),
                 "display_name": registration.displayName.map { .string($0) } ?? .null,
                 "emails": .array(registration.emails.map { .string($0) }),
+                "avatar_url": registration.picture.map { .string($0) } ?? .null,
             ]
         ]
         values["idp"] = provider(registration.provider.provider)?.appearance.templateValue

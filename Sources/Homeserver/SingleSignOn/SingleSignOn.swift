@@ -22,6 +22,8 @@ package struct SingleSignOn: Sendable {
     let loginTokens: LoginTokens
     let sessions: SessionService
     let registrations: SignOnRegistrations
+    /// nil: this server keeps no media.
+    private let pictures: ProviderPictures?
     let logger: Logger
     private let options: SingleSignOnConfiguration
     private let publicBaseURL: String
@@ -30,8 +32,10 @@ package struct SingleSignOn: Sendable {
 
     package init(
         _ configuration: ServerConfiguration, providers: [any IdentityProvider], database: any Database, accounts: AccountService,
-        registration: RegistrationService, profiles: ProfileService, loginTokens: LoginTokens, sessions: SessionService, logger: Logger
+        registration: RegistrationService, profiles: ProfileService, pictures: ProviderPictures? = nil, loginTokens: LoginTokens,
+        sessions: SessionService, logger: Logger
     ) {
+        self.pictures = pictures
         self.providers = providers
         self.database = database
         self.accounts = accounts
@@ -149,6 +153,7 @@ package struct SingleSignOn: Sendable {
             throw SignOnFailure("mapping_error", error.message)
         }
         logger.info("an account was made by single sign-on", metadata: ["user": "\(user)", "provider": "\(provider)"])
+        if registration.usesPicture, let picture = registration.picture { await pictures?.take(picture, for: user) }
         return try await finish(
             user, registration.provider, registration.extraAttributes, client: registration.client, isNew: true)
     }
@@ -179,7 +184,9 @@ package struct SingleSignOn: Sendable {
     }
 
     private func updateProfile(of user: UserID, _ person: SignOnPerson) async throws {
-        guard let name = try person.attributes(0).displayName else { return }
+        let attributes = try person.attributes(0)
+        if let picture = attributes.picture { await pictures?.take(picture, for: user) }
+        guard let name = attributes.displayName else { return }
         try await profiles.set(
             ProfileField.displayName, to: try JSONDocument(parsing: JSONValue.string(name).canonicalBytes).root, of: user,
             by: Requester(user: user, device: nil, isAdmin: true))

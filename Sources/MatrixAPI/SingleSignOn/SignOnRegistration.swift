@@ -24,7 +24,8 @@ enum SignOnRegistrationRoutes {
                 throw SignOnFailure("bad_param", "Missing string query parameter username")
             }
             let choice = SingleSignOn.Choice(
-                localpart: name, usesDisplayName: form["use_display_name"] == "true", emails: form.all("use_email"))
+                localpart: name, usesDisplayName: form["use_display_name"] == "true", usesPicture: form["use_avatar"] == "true",
+                emails: form.all("use_email"))
             return try await signOn(context).choose(choice, cookie(context))
         }
     }

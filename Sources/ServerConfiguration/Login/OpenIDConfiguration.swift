@@ -37,6 +37,8 @@ package struct OpenIDConfiguration: Sendable {
         package var localpart: String?
         package var displayName: String?
         package var email: String?
+        /// Where the person's picture is.
+        package var picture = "{{ user.picture }}"
         /// By name: members that the answer of a login has besides.
         package var extraAttributes: [String: String] = [:]
         package var confirmsLocalpart = false

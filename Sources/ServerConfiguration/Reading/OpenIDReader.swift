@@ -161,7 +161,8 @@ enum OpenIDReader {
         mapping.email = reader.string("email_template")
         if let confirms = reader.bool("confirm_localpart") { mapping.confirmsLocalpart = confirms }
         for (name, text) in reader.texts("extra_attributes") { mapping.extraAttributes[name] = text }
-        for name in ["picture_claim", "picture_template"] where reader.node(name) != nil { reader.notBuilt(name) }
+        let picture = reader.string("picture_claim")
+        if let template = reader.string("picture_template") ?? picture.map({ "{{ user.\($0) }}" }) { mapping.picture = template }
     }
 }
 

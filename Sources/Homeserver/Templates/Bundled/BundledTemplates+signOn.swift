@@ -134,10 +134,13 @@ extension BundledTemplates {
         <input type="text" id="username" name="username" value="{{ user_attributes.localpart }}" pattern="[a-z0-9._=\\-\\/+]+"
           title="small letters a to z, digits, and . _ = - / +" autocapitalize="none" autocomplete="username" spellcheck="false" required
           autofocus>
-        {% if user_attributes.display_name or user_attributes.emails %}
+        {% if user_attributes.display_name or user_attributes.avatar_url or user_attributes.emails %}
         <p>Taken over from {{ idp.idp_name }}:</p>
         {% if user_attributes.display_name %}
         <p><label><input type="checkbox" name="use_display_name" value="true" checked> {{ user_attributes.display_name }}</label></p>
+        {% endif %}
+        {% if user_attributes.avatar_url %}
+        <p><label><input type="checkbox" name="use_avatar" value="true" checked> your picture</label></p>
         {% endif %}
         {% for email in user_attributes.emails %}
         <p><label><input type="checkbox" name="use_email" value="{{ email }}" checked> {{ email }}</label></p>
