@@ -8,7 +8,7 @@ from homeserver import OUT_OF_THE_WAY, Client
 from loopback import CaptchaService
 from mailsink import Mailbox, link
 from openid_provider import Provider
-from test_email import add, begin, creds, log_in
+from test_email import add, begin, creds, log_in, press
 from test_registration import TOKENS, V3, auth, refused, with_terms
 
 ACCOUNT_PAGE = "/_matrix/static/client/login/?device_id="
@@ -52,6 +52,9 @@ async def test_a_login_by_single_sign_on(started, browser):
         assert "loginToken" not in await browser.evaluate("location.href")
 
 
+PRESS = "document.querySelector('form [type=submit], form button').click()"
+
+
 async def stage(browser, server, name, session, fill, then="window.authenticated"):
     """Opens the page of a stage and does there what a person would."""
     await browser.open(f"{server.base}{V3}/auth/{name}/fallback/web?session={session}", "document.forms.length")
@@ -65,12 +68,11 @@ async def test_registering_on_pages(started, browser):
     admin, anonymous = await server.register("admin", admin=True), Client(server)
     await admin.post(TOKENS + "/new", {"token": "friends"})
     session = (await refused(anonymous.post(V3 + "/register", {"username": "alice", "password": "secret of alice"}))).body["session"]
-    press = "document.querySelector('form [type=submit], form button').click()"
-    await stage(browser, server, "m.login.registration_token", session, f"document.querySelector('[name=token]').value = 'guess'; {press}",
+    await stage(browser, server, "m.login.registration_token", session, f"document.querySelector('[name=token]').value = 'guess'; {PRESS}",
                 then="document.body.innerText.includes('Invalid registration token')")
-    await browser.evaluate(f"document.querySelector('[name=token]').value = 'friends'; {press}")
+    await browser.evaluate(f"document.querySelector('[name=token]').value = 'friends'; {PRESS}")
     await browser.until("window.authenticated")
-    await stage(browser, server, "m.login.dummy", session, press)
+    await stage(browser, server, "m.login.dummy", session, PRESS)
     assert (await anonymous.post(V3 + "/register", {"auth": {"session": session}}))["user_id"] == "@alice:test.example"
     for client in (admin, anonymous):
         await client.close()
@@ -112,10 +114,58 @@ async def test_agreeing_on_a_page(started, tmp_path, browser):
                               block_events_error="You have to agree: %(consent_uri)s")
     anonymous = Client(server)
     session = (await refused(anonymous.post(V3 + "/register", {"username": "alice", "password": "secret of alice"}))).body["session"]
-    await stage(browser, server, "m.login.terms", session, "document.querySelector('form [type=submit], form button').click()")
+    await stage(browser, server, "m.login.terms", session, PRESS)
     answer = await anonymous.post(V3 + "/register", auth("m.login.dummy", session))
     assert answer["user_id"] == "@alice:test.example"
     await anonymous.close()
+
+
+async def test_showing_an_address_on_a_page(started, browser):
+    mailbox = await Mailbox().start()
+    server = await started(email=mailbox.section(), rc_3pid_validation=OUT_OF_THE_WAY, registrations_require_3pid=["email"])
+    anonymous = Client(server)
+    session = (await refused(anonymous.post(V3 + "/register", {"username": "alice", "password": "secret of alice"}))).body["session"]
+    await stage(browser, server, "m.login.email.identity", session, f"email.value = 'alice@example.org'; {PRESS}",
+                then="!!document.querySelector('[name=sid]')")
+    await browser.picture("m-login-email-identity-sent")
+    await browser.evaluate(PRESS)
+    await browser.until("document.body.innerText.includes('Unable to get validated threepid') && !!document.querySelector('[name=sid]')")
+    assert await press(anonymous, await mailbox.next()) == 200
+    await browser.evaluate(PRESS)
+    await browser.until("window.authenticated")
+    assert (await anonymous.post(V3 + "/register", {"auth": {"session": session}}))["user_id"] == "@alice:test.example"
+    await anonymous.close()
+    await mailbox.stop()
+
+
+async def test_showing_who_one_is_on_pages(started, browser):
+    async with Provider() as provider:
+        server = await started(oidc_providers=[provider.options(allow_existing_users=True)])
+        alice = await server.register("alice")
+
+        async def challenged():
+            login = {"type": "m.login.password", "user": "alice", "password": alice.password}
+            path = f"{V3}/devices/{(await alice.post(V3 + '/login', login))['device_id']}"
+            return path, (await refused(alice.call("DELETE", path))).body
+
+        path, challenge = await challenged()
+        await stage(browser, server, "m.login.password", challenge["session"], f"password.value = 'guess'; {PRESS}",
+                    then="document.body.innerText.includes('Invalid username or password')")
+        await browser.evaluate(f"password.value = '{alice.password}'; {PRESS}")
+        await browser.until("window.authenticated")
+        await alice.call("DELETE", path, {"auth": {"session": challenge["session"]}})
+
+        # The account is the provider's as well, once its owner has come by it.
+        await browser.open(f"{server.base}{V3}/login/sso/redirect?redirectUrl=https://client.example/", "document.links.length")
+        await browser.picture("sso-redirect-confirm")
+        path, challenge = await challenged()
+        assert challenge["flows"] == [{"stages": ["m.login.password"]}, {"stages": ["m.login.sso"]}]
+        await browser.open(f"{server.base}{V3}/auth/m.login.sso/fallback/web?session={challenge['session']}", "document.links.length")
+        await browser.picture("m-login-sso")
+        await browser.evaluate("document.links[0].click()")
+        await browser.until("window.authenticated")
+        await alice.call("DELETE", path, {"auth": {"session": challenge["session"]}})
+        await alice.close()
 
 
 async def test_a_new_password_by_mail(started, browser):
@@ -126,7 +176,7 @@ async def test_a_new_password_by_mail(started, browser):
     sid = await begin(anonymous, "account/password", "alice@example.org", "reset")
     await browser.open(link(await mailbox.next()), "document.forms.length")
     await browser.picture("password-reset")
-    await browser.evaluate("document.querySelector('form [type=submit], form button').click()")
+    await browser.evaluate(PRESS)
     await browser.until("!document.forms.length && document.body.innerText.trim()")
     await browser.picture("password-reset-done")
     await anonymous.post(V3 + "/account/password", {
