@@ -56,11 +56,19 @@ enum SendEventRoutes {
 
         try context.homeserver.rateLimits.check(.message, of: requester.user.text)
         let room = try await room(context)
+        try checkText(content, of: type)
         if type == "m.room.canonical_alias", stateKey == "" {
             try await context.homeserver.directory.checkCanonicalAlias(content, in: room)
         }
         return answer(
             try await room.send(draft, from: EventOrigin(user: requester.user, device: requester.device)))
+    }
+
+    /// What a room is called and what it is about must be texts: clients show them everywhere.
+    private static func checkText(_ content: JSON, of type: ByteString) throws(MatrixError) {
+        let properties: [ByteString: String] = ["m.room.name": "name", "m.room.topic": "topic"]
+        guard let property = properties[type] else { return }
+        guard content[property]?.isString == true else { throw .badJSON("'\(property)' must be a string") }
     }
 
     private static func setMembership(_ content: JSON, _ stateKey: ByteString, _ context: APIContext) async throws -> EventID {

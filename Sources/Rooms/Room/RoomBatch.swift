@@ -66,6 +66,7 @@ struct RoomBatch: Sendable {
         if let replaced, try isSame(draft, as: replaced.event) { return replaced.event.id }
 
         let event = try build(draft.namingTarget())
+        try checkMessage(event)
         try authorizeOrForbid(event)
         let redaction = try event.redacts.flatMap { try decideRedaction(by: event, of: $0) }
         let place = try event.relation.map { try placement(of: event, $0) }
@@ -80,6 +81,7 @@ struct RoomBatch: Sendable {
     func proposal(_ draft: EventDraft) throws -> Event {
         try checkContent(of: draft)
         let event = try build(draft)
+        try checkMessage(event)
         try authorizeOrForbid(event)
         return event
     }
@@ -97,22 +99,6 @@ struct RoomBatch: Sendable {
 
     private static let transactionIDByteLimit = 255
 
-    /// What makes no sense to send, though no rule of the room forbids it.
-    private func checkContent(of draft: EventDraft) throws {
-        switch draft.type {
-        case StateKey.tombstone.type:
-            let replacement = try RoomBatch.parse(draft.content)["replacement_room"]
-            guard replacement?.isString(head.snapshot.roomID.string) != true else {
-                throw MatrixError.invalidParam("A tombstone cannot name the room that it stands in")
-            }
-        case StateKey.retention.type:
-            guard draft.stateKey != nil else { throw MatrixError.unknown("must be a state event", status: 400) }
-            try RetentionPolicy.check(RoomBatch.parse(draft.content))
-        default:
-            return
-        }
-    }
-
     /// The event that holds `key` now.
     func currentEvent(_ key: StateKey) throws -> (nid: EventNID, event: Event)? {
         guard let entry = head.snapshot.entry(key) else { return nil }
@@ -128,7 +114,7 @@ struct RoomBatch: Sendable {
         return content.canonicalBytes == current.content().canonicalBytes
     }
 
-    private static func parse(_ content: [UInt8]) throws -> JSON {
+    static func parse(_ content: [UInt8]) throws -> JSON {
         do {
             let root = try JSONDocument(parsing: content, limits: .request).root
             guard root.kind == .object else { throw MatrixError.badJSON("Content must be a JSON object") }

@@ -78,7 +78,7 @@ struct ServingFixture: Sendable {
         _ text: String, after previous: [EventID], depth: Int64, in room: Room, authEvents: [EventID] = []
     ) throws -> Event {
         try Event.build(
-            EventDraft(type: "m.room.message", content: ["body": .string(text)], sender: Self.alice), roomID: room.id,
+            EventDraft(type: "m.room.message", content: ["msgtype": "m.text", "body": .string(text)], sender: Self.alice), roomID: room.id,
             version: room.version, prevEvents: previous, authEvents: authEvents, depth: depth, originServerTimestamp: .now,
             origin: Self.server, key: key)
     }

@@ -126,7 +126,7 @@ struct SyncEngineTests {
         try await onEach { server in
             let room = try await server.rooms.room(by: alice, members: [bob])
             let tokens = (alice: try await server.sync(alice).next, bob: try await server.sync(bob).next)
-            let draft = EventDraft(type: "m.room.message", content: Array(#"{"body":"x"}"#.utf8), sender: alice)
+            let draft = EventDraft(type: "m.room.message", content: Array(#"{"msgtype":"m.text","body":"x"}"#.utf8), sender: alice)
             let origin = EventOrigin(user: alice, device: DeviceID(trusted: "PHONE"), transactionID: "txn")
             try await server.rooms.rooms.existing(room).send(draft, from: origin)
             func transaction(_ answer: SyncResponse) -> String? {

@@ -46,7 +46,8 @@ struct PartialRoomFixture {
     }
 
     func say(_ text: String, by user: UserID, at server: FederatedServer) async throws -> Event {
-        let event = try await server.send(EventDraft(type: "m.room.message", content: ["body": .string(text)], sender: user), in: room)
+        let event = try await server.send(
+            EventDraft(type: "m.room.message", content: ["msgtype": "m.text", "body": .string(text)], sender: user), in: room)
         guard let event else { throw MatrixError.internalError }
         return event
     }

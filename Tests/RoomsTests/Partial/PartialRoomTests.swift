@@ -80,7 +80,7 @@ struct PartialRoomTests {
             let ben = fixture.home.user("ben")
             // It follows what the join follows, and something that is not here.
             let event = try Event.build(
-                EventDraft(type: "m.room.message", content: ["body": "meanwhile"], sender: ben), roomID: fixture.room,
+                EventDraft(type: "m.room.message", content: ["msgtype": "m.text", "body": "meanwhile"], sender: ben), roomID: fixture.room,
                 version: fixture.handover.join.version,
                 prevEvents: fixture.handover.join.prevEvents + [EventID(trusted: "$" + String(repeating: "A", count: 43))],
                 authEvents: authEvents(of: ben, fixture), depth: fixture.handover.join.depth, originServerTimestamp: .now,
@@ -144,7 +144,8 @@ struct PartialRoomTests {
             let dora = fixture.home.user("dora")
             let events = try await fixture.home.atPast(of: dora, in: fixture.room)
             let forged = try Event.build(
-                EventDraft(type: "m.room.message", content: ["body": "still here"], sender: dora), roomID: fixture.room,
+                EventDraft(type: "m.room.message", content: ["msgtype": "m.text", "body": "still here"], sender: dora),
+                roomID: fixture.room,
                 version: fixture.handover.join.version, prevEvents: [fixture.handover.join.id], authEvents: events,
                 depth: fixture.handover.join.depth + 1, originServerTimestamp: .now, origin: fixture.home.name, key: fixture.home.key)
             #expect(try await fixture.deliver(forged).refusal == nil)
@@ -164,7 +165,7 @@ struct PartialRoomTests {
             let ben = fixture.home.user("ben")
             let lost = EventID(trusted: "$" + String(repeating: "A", count: 43))
             let event = try Event.build(
-                EventDraft(type: "m.room.message", content: ["body": "meanwhile"], sender: ben), roomID: fixture.room,
+                EventDraft(type: "m.room.message", content: ["msgtype": "m.text", "body": "meanwhile"], sender: ben), roomID: fixture.room,
                 version: fixture.handover.join.version, prevEvents: [lost], authEvents: authEvents(of: ben, fixture),
                 depth: fixture.handover.join.depth, originServerTimestamp: .now, origin: fixture.home.name, key: fixture.home.key)
             #expect(try await fixture.deliver(event).refusal == nil)

@@ -134,7 +134,7 @@ struct ConvergenceTests {
             EventDraft(type: "m.room.member", stateKey: target.text, content: ["membership": .string(membership)], sender: sender)
         }
         switch Int.random(in: 0..<10, using: &random) {
-        case 0, 1, 2: return EventDraft(type: "m.room.message", content: ["body": "hello"], sender: server.admin)
+        case 0, 1, 2: return EventDraft(type: "m.room.message", content: ["msgtype": "m.text", "body": "hello"], sender: server.admin)
         case 3: return member(user, "join", by: user)
         case 4: return member(user, "leave", by: user)
         case 5: return member(other.user(names.randomElement(using: &random) ?? "ann"), "ban", by: server.admin)
@@ -178,7 +178,9 @@ struct ConvergenceTests {
                     for _ in 0..<2 {
                         for index in network.servers.indices {
                             try await network.send(
-                                EventDraft(type: "m.room.message", content: ["body": "end"], sender: network.servers[index].admin),
+                                EventDraft(
+                                    type: "m.room.message", content: ["msgtype": "m.text", "body": "end"],
+                                    sender: network.servers[index].admin),
                                 from: index)
                             try await network.settle()
                         }

@@ -21,7 +21,8 @@ struct DummyEventTests {
     private func fork(_ count: Int, by server: FederatedServer, in room: RoomID) async throws -> [Event] {
         var events: [Event] = []
         for number in 0..<count {
-            let draft = EventDraft(type: "m.room.message", content: ["body": .string("\(number)")], sender: server.admin)
+            let draft = EventDraft(
+                type: "m.room.message", content: ["msgtype": "m.text", "body": .string("\(number)")], sender: server.admin)
             events.append(try await server.rooms.existing(room).propose(draft))
         }
         return events

@@ -32,7 +32,8 @@ struct GivenStateTests {
                     try await other.send(
                         EventDraft(type: key.type, stateKey: key.stateKey, content: ["here": true], sender: other.admin), in: room))
                 let message = try #require(
-                    try await other.send(EventDraft(type: "m.room.message", content: ["body": "x"], sender: other.admin), in: room))
+                    try await other.send(
+                        EventDraft(type: "m.room.message", content: ["msgtype": "m.text", "body": "x"], sender: other.admin), in: room))
 
                 // What comes before the message is never sent; the other server only says what the state was after it.
                 let here = try await ours.rooms.existing(room)
@@ -69,7 +70,8 @@ struct GivenStateTests {
                     EventDraft(type: "m.room.member", stateKey: guest.text, content: ["membership": "join"], sender: guest),
                     after: here.forwardExtremities, by: [foreign])
                 let talk = try event(
-                    EventDraft(type: "m.room.message", content: ["body": "here I am"], sender: guest), after: [join.id], by: [join.id])
+                    EventDraft(type: "m.room.message", content: ["msgtype": "m.text", "body": "here I am"], sender: guest),
+                    after: [join.id], by: [join.id])
                 try await here.storeOutliers([join])
                 #expect(try await one.read { try EventStore.row(join.id, on: $0) }?.flags.contains(.rejected) == true)
                 for event in [join, talk] {
@@ -82,7 +84,8 @@ struct GivenStateTests {
 
                 // What follows it is none the worse for that.
                 let fine = try event(
-                    EventDraft(type: "m.room.message", content: ["body": "hello"], sender: other.admin), after: [talk.id],
+                    EventDraft(type: "m.room.message", content: ["msgtype": "m.text", "body": "hello"], sender: other.admin),
+                    after: [talk.id],
                     by: [try #require(current.entry(.member(other.admin))?.id)])
                 #expect(try await here.receive(RemoteEvent(fine)).refusal == nil)
             }

@@ -17,7 +17,8 @@ struct PastTests {
                 let beginning = Array(try await other.state(of: room).values)
                 var said: [Event] = []
                 for number in 0..<6 {
-                    let draft = EventDraft(type: "m.room.message", content: ["body": .string("\(number)")], sender: other.admin)
+                    let draft = EventDraft(
+                        type: "m.room.message", content: ["msgtype": "m.text", "body": .string("\(number)")], sender: other.admin)
                     said.append(try #require(try await other.send(draft, in: room)))
                 }
                 let ours = try await here.rooms.takeOver(try await other.letIn(here.admin, of: here, to: room))
