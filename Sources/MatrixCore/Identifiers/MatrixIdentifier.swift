@@ -3,7 +3,8 @@
 /// An identifier of the protocol: text with a grammar, compared byte by byte.
 ///
 /// Each is as big as a `String`: parts such as the server are cut out when asked for.
-package protocol MatrixIdentifier: Hashable, Comparable, Sendable, CustomStringConvertible {
+public protocol MatrixIdentifier: Hashable, Comparable, Sendable, CustomStringConvertible {
+    /// The whole identifier.
     var text: ByteString { get }
 
     /// Reads an identifier that came from outside, by the grammar servers must accept.
@@ -14,13 +15,16 @@ package protocol MatrixIdentifier: Hashable, Comparable, Sendable, CustomStringC
 }
 
 extension MatrixIdentifier {
+    /// The text, to be shown or passed on; not to be compared.
     @inlinable
-    package var string: String { text.string }
+    public var string: String { text.string }
 
+    /// The text.
     @inlinable
-    package var description: String { text.string }
+    public var description: String { text.string }
 
-    package static func < (a: Self, b: Self) -> Bool { a.text < b.text }
+    /// The order of the bytes.
+    public static func < (a: Self, b: Self) -> Bool { a.text < b.text }
 }
 
 /// An identifier that stands in a key of an event for which a length limit holds. Client-Server API §Size limits.
@@ -51,12 +55,14 @@ package enum LengthUnit: Sendable {
 }
 
 /// Why a text is no identifier.
-package struct IdentifierError: Error, Sendable, Hashable, CustomStringConvertible {
+public struct IdentifierError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What the text should have been: "user ID".
-    package let subject: String
-    package let reason: Reason
+    public let subject: String
+    /// What is wrong with it.
+    public let reason: Reason
 
-    package enum Reason: String, Sendable {
+    /// What can be wrong with an identifier.
+    public enum Reason: String, Sendable {
         case empty = "it is empty"
         case wrongSigil = "it begins with the wrong character"
         case tooLong = "it is too long"
@@ -68,12 +74,14 @@ package struct IdentifierError: Error, Sendable, Hashable, CustomStringConvertib
         case missingAlgorithm = "it names no algorithm"
     }
 
-    package init(subject: String, reason: Reason) {
+    /// Of what, and why.
+    public init(subject: String, reason: Reason) {
         self.subject = subject
         self.reason = reason
     }
 
-    package var description: String { "not a valid \(subject): \(reason.rawValue)" }
+    /// A sentence without its end.
+    public var description: String { "not a valid \(subject): \(reason.rawValue)" }
 }
 
 /// The shape `&localpart:domain` which user IDs, room IDs and aliases have in common. Appendices §Common Identifier Format.

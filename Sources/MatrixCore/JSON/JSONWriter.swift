@@ -8,22 +8,27 @@
 ///         writer.member("events", array: { $0.raw(event) })
 ///     }
 ///
+/// Public, as the other types of this target that have inlinable parts: what is `package` is never inlined into another target.
+///
 /// Each key takes exactly one value. What is spliced in raw must be one complete value.
-package struct JSONWriter: Sendable {
-    package var bytes: [UInt8]
+public struct JSONWriter: Sendable {
+    /// What has been written.
+    public var bytes: [UInt8]
     /// Whether the next key or element follows another.
     @usableFromInline var needsComma = false
 
+    /// Makes room for so many bytes; more take a little longer.
     @inlinable
-    package init(capacity: Int = 256) {
+    public init(capacity: Int = 256) {
         bytes = []
         bytes.reserveCapacity(capacity)
     }
 
     // MARK: Containers
 
+    /// An object, of which `body` writes the members.
     @inlinable
-    package mutating func object(_ body: (inout JSONWriter) throws -> Void) rethrows {
+    public mutating func object(_ body: (inout JSONWriter) throws -> Void) rethrows {
         beginValue()
         bytes.append(UInt8(ascii: "{"))
         needsComma = false
@@ -31,8 +36,9 @@ package struct JSONWriter: Sendable {
         close()
     }
 
+    /// An array, of which `body` writes the elements.
     @inlinable
-    package mutating func array(_ body: (inout JSONWriter) throws -> Void) rethrows {
+    public mutating func array(_ body: (inout JSONWriter) throws -> Void) rethrows {
         beginValue()
         bytes.append(UInt8(ascii: "["))
         needsComma = false
@@ -44,7 +50,7 @@ package struct JSONWriter: Sendable {
     /// Writes the start of an object that has a member already and is rendered elsewhere, up to its closing brace. Then come
     /// more members, then ``close()``.
     @inlinable
-    package mutating func openRaw(_ prefix: some Collection<UInt8>) {
+    public mutating func openRaw(_ prefix: some Collection<UInt8>) {
         beginValue()
         append(prefix)
         needsComma = true
@@ -52,7 +58,7 @@ package struct JSONWriter: Sendable {
 
     /// Ends an object that ``openRaw(_:)`` began.
     @inlinable
-    package mutating func close() {
+    public mutating func close() {
         bytes.append(UInt8(ascii: "}"))
         needsComma = true
     }
@@ -61,48 +67,55 @@ package struct JSONWriter: Sendable {
 
     /// Writes a key; exactly one value has to follow.
     @inlinable
-    package mutating func key(_ key: String) {
+    public mutating func key(_ key: String) {
         beginValue()
         appendQuoted(key)
         bytes.append(UInt8(ascii: ":"))
     }
 
+    /// Writes a key that came from outside.
     @inlinable
-    package mutating func key(_ key: ByteString) {
+    public mutating func key(_ key: ByteString) {
         self.key(key.string)
     }
 
+    /// A text, with what must be escaped escaped.
     @inlinable
-    package mutating func string(_ text: String) {
+    public mutating func string(_ text: String) {
         beginValue()
         appendQuoted(text)
         endValue()
     }
 
+    /// A text that compares as bytes.
     @inlinable
-    package mutating func string(_ text: ByteString) {
+    public mutating func string(_ text: ByteString) {
         string(text.string)
     }
 
-    package mutating func int(_ value: Int64) {
+    /// A whole number.
+    public mutating func int(_ value: Int64) {
         beginValue()
         JSONNumber.append(value, to: &bytes)
         endValue()
     }
 
-    package mutating func double(_ value: Double) {
+    /// A number with a fraction.
+    public mutating func double(_ value: Double) {
         beginValue()
         JSONNumber.append(value, to: &bytes)
         endValue()
     }
 
+    /// `true` or `false`.
     @inlinable
-    package mutating func bool(_ value: Bool) {
+    public mutating func bool(_ value: Bool) {
         word(value ? "true" : "false")
     }
 
+    /// `null`.
     @inlinable
-    package mutating func null() {
+    public mutating func null() {
         word("null")
     }
 
@@ -126,7 +139,7 @@ package struct JSONWriter: Sendable {
 
     /// Writes one complete value that is JSON already.
     @inlinable
-    package mutating func raw(_ json: some Collection<UInt8>) {
+    public mutating func raw(_ json: some Collection<UInt8>) {
         beginValue()
         append(json)
         endValue()

@@ -11,7 +11,7 @@ import Darwin
 extension String {
     /// Calls `body` with the string's UTF-8 bytes, without copying what is longer than a machine word or two.
     @inlinable
-    package func withUTF8Bytes<R>(_ body: (UnsafeBufferPointer<UInt8>) throws -> R) rethrows -> R {
+    public func withUTF8Bytes<R>(_ body: (UnsafeBufferPointer<UInt8>) throws -> R) rethrows -> R {
         if let result = try utf8.withContiguousStorageIfAvailable(body) { return result }
         return try Array(utf8).withUnsafeBufferPointer(body)
     }

@@ -29,13 +29,16 @@ package final class CostCache<Key: Hashable & Sendable, Value: Sendable>: Sendab
 
     package subscript(key: Key) -> Value? { state.withLock { $0.use(key) } }
 
-    /// The values of many keys, in their order, for one lock.
-    package func values(for keys: [Key]) -> [Value?] {
+    /// The values of many keys, in their order, for one lock; and the keys that have none.
+    package func values(for keys: [Key]) -> (found: [Value], missing: [Key]) {
         state.withLock { state in
-            var values: [Value?] = []
-            values.reserveCapacity(keys.count)
-            for key in keys { values.append(state.use(key)) }
-            return values
+            var found: [Value] = []
+            var missing: [Key] = []
+            found.reserveCapacity(keys.count)
+            for key in keys {
+                if let value = state.use(key) { found.append(value) } else { missing.append(key) }
+            }
+            return (found, missing)
         }
     }
 

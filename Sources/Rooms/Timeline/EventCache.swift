@@ -14,8 +14,8 @@ package final class EventCache: Sendable {
 
     package subscript(nid: EventNID) -> TimelineEvent? { events[nid] }
 
-    /// The events of these numbers, in their order; nil for one that is not here.
-    func events(_ nids: [EventNID]) -> [TimelineEvent?] { events.values(for: nids) }
+    /// The events of these numbers, in their order, and the numbers of those that are not here.
+    func events(_ nids: [EventNID]) -> (found: [TimelineEvent], missing: [EventNID]) { events.values(for: nids) }
 
     /// To be asked for before reading from the database.
     var generation: Int { redactions.load(ordering: .acquiring) }

@@ -21,13 +21,13 @@ package struct EventReader: Sendable {
 
     /// The events of these numbers, in their order; numbers without an event are left out.
     package func events(_ nids: [EventNID]) async throws -> [TimelineEvent] {
-        let known = cache.events(nids)
-        let missing = zip(nids, known).compactMap { nid, event in event == nil ? nid : nil }
-        var read: [EventNID: TimelineEvent] = [:]
+        let (found, missing) = cache.events(nids)
+        if missing.isEmpty { return found }
+        var byNumber = Dictionary(found.map { ($0.nid, $0) }) { event, _ in event }
         for batch in missing.chunked(EventReader.batchSize) {
-            for event in try await self.read({ try EventStore.rows(batch, on: $0) }) { read[event.nid] = event }
+            for event in try await read({ try EventStore.rows(batch, on: $0) }) { byNumber[event.nid] = event }
         }
-        return zip(nids, known).compactMap { nid, event in event ?? read[nid] }
+        return nids.compactMap { byNumber[$0] }
     }
 
     package func event(_ nid: EventNID) async throws -> TimelineEvent? { try await events([nid]).first }

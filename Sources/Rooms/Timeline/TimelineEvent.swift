@@ -9,7 +9,12 @@ import Persistence
 /// `clientJSON` is what a client gets of it, rendered once and copied into responses; only `room_id` and `unsigned` are added
 /// per reader, by `write`. The value describes the event as it was when it was read or published: a later redaction makes a new one.
 package final class TimelineEvent: Sendable {
+    // What is copied into responses stands first: it shares a line of the processor's cache with the count of references.
+
     package let nid: EventNID
+    /// The start of the client's rendering (`ClientEventFormat`), without `room_id`, `unsigned` and the closing brace.
+    package let clientJSON: [UInt8]
+    package let timestamp: Timestamp
     package let position: StreamPosition
     package let id: EventID
     package let roomID: RoomID
@@ -17,12 +22,9 @@ package final class TimelineEvent: Sendable {
     package let type: ByteString
     package let sender: UserID
     package let stateKey: ByteString?
-    package let timestamp: Timestamp
     package let depth: Int64
     /// The room's state just before this event.
     package let snapshotBefore: SnapshotID
-    /// The start of the client's rendering (`ClientEventFormat`), without `room_id`, `unsigned` and the closing brace.
-    package let clientJSON: [UInt8]
     /// The device that sent the event and its transaction id, for local senders.
     package let transaction: EventTransaction?
     /// For a state event: the event that it replaced.
