@@ -1,5 +1,6 @@
 // The file of the user story, and what an operator is told about files that are wrong.
 
+import Glibc
 import MatrixCore
 import ServerConfiguration
 import Testing
@@ -47,9 +48,30 @@ import Testing
           - server_name: "matrix.org"
         """
 
+    /// What a bridge gives its operator.
+    static let bridge = """
+        id: whatsapp
+        url: http://localhost:29318
+        as_token: its token
+        hs_token: our token
+        sender_localpart: whatsapp_sender
+        rate_limited: false
+        namespaces:
+            users:
+                - regex: ^@whatsappbot:my\\.domain\\.name$
+                  exclusive: true
+                - regex: ^@whatsapp_.*:my\\.domain\\.name$
+                  exclusive: true
+        de.sorunome.msc2409.push_ephemeral: true
+        receive_ephemeral: true
+        """
+
     @Test("the file of the user story is read without an error or a warning but for what is not built")
     func article() throws {
-        let result = try read(Self.article, minimal: false)
+        let bridge = "/tmp/martlet-bridge-\(UInt64.random(in: 0...UInt64.max)).yaml"
+        try NewFile.write(Self.bridge, to: bridge, mode: 0o600)
+        defer { unlink(bridge) }
+        let result = try read(Self.article.replacing("/etc/synapse/whatsapp.yaml", with: bridge), minimal: false)
         let configuration = try #require(result.configuration, "\(result.problems)")
         #expect(result.problems.isEmpty)
         #expect(configuration.serverName.string == "my.domain.name")
@@ -68,7 +90,38 @@ import Testing
         #expect(
             result.notBuiltWarning
                 == "options without effect, as this server does not have them yet: url_preview_enabled, url_preview_ip_range_blacklist, "
-                + "app_service_config_files")
+                + "app_service_config_files.url")
+        let service = try #require(configuration.applicationServices.first)
+        #expect(service.id == "whatsapp" && service.token == "its token" && service.senderLocalpart == "whatsapp_sender")
+        #expect(!service.isRateLimited && !service.managesDevices && service.aliases.isEmpty && service.addresses == nil)
+        #expect(service.users.map(\.pattern) == ["^@whatsappbot:my\\.domain\\.name$", "^@whatsapp_.*:my\\.domain\\.name$"])
+    }
+
+    @Test(
+        "an application service's file that cannot be is an error that names it",
+        arguments: [
+            ("id: whatsapp", "id: 5\nidentity: x"), ("as_token: its token", ""), ("as_token: its token", "as_token: ''"),
+            ("sender_localpart: whatsapp_sender", ""), ("namespaces:", "names:"), ("exclusive: true", "exclusive: maybe"),
+            ("regex: ^@whatsappbot", "regex: '('\n          pattern: ^@whatsappbot"), ("rate_limited: false", "rate_limited: seldom"),
+            ("receive_ephemeral: true", "ip_range_whitelist: [everywhere]"),
+        ])
+    func services(wanted: String, instead: String) throws {
+        let file = "/tmp/martlet-bridge-\(UInt64.random(in: 0...UInt64.max)).yaml"
+        try NewFile.write(Self.bridge.replacing(wanted, with: instead), to: file, mode: 0o600)
+        defer { unlink(file) }
+        // Numbers are texts where a text is wanted.
+        let isError = !instead.hasPrefix("id: 5")
+        let result = try read("app_service_config_files: [\(file)]")
+        #expect(!result.errors.isEmpty == isError, "\(result.problems)")
+    }
+
+    @Test("two application services have neither the same id nor the same token, and a file that is not there is an error")
+    func sameServices() throws {
+        let file = "/tmp/martlet-bridge-\(UInt64.random(in: 0...UInt64.max)).yaml"
+        try NewFile.write(Self.bridge, to: file, mode: 0o600)
+        defer { unlink(file) }
+        #expect(try read("app_service_config_files: [\(file), \(file)]").errors.count == 2)
+        #expect(try read("app_service_config_files: [/nowhere/x.yaml]").errors.count == 1)
     }
 
     @Test("what is not said has Synapse's default")
