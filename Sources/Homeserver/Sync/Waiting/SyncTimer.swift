@@ -27,12 +27,15 @@ package final class SyncTimer: Sendable {
         return elapsed.seconds * 1000 + elapsed.attoseconds / 1_000_000_000_000_000
     }
 
-    /// When a request that came now and is to wait for at most `timeout` milliseconds is answered: long waits end together at full
-    /// seconds, so that a thousand idle clients wake the server once a second, and come back together.
+    /// When a request that came now and is to wait for at most `timeout` milliseconds is answered: long waits end together, up to a tenth of
+    /// their length early, so that a thousand idle clients wake the server every few seconds, and come back together.
     package static func deadline(after timeout: Int64) -> Int64 {
         let exact = now + timeout
-        return timeout < 10_000 ? exact : exact - exact % 1000
+        return timeout < 10_000 ? exact : exact - exact % SyncTimer.grid(of: timeout)
     }
+
+    /// A whole number of seconds, a tenth of the time at the most.
+    private static func grid(of timeout: Int64) -> Int64 { timeout / 10_000 * 1000 }
 
     /// - Parameter deadline: on the clock of `now`.
     /// - Returns: nil when the timer was stopped; the waiter is woken then.
