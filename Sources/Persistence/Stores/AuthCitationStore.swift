@@ -4,10 +4,14 @@ import MatrixCore
 
 /// Reads and writes the graph of authorization, in the direction in which events do not say it.
 package enum AuthCitationStore {
-    package static func insert(cited: EventNID, by citing: EventNID, on connection: any SQLConnection) throws {
+    package static func insert(cited: Set<EventNID>, by citing: EventNID, on connection: any SQLConnection) throws {
+        if cited.isEmpty { return }
+        // "WHERE true": SQLite would take ON for a part of the join.
         try connection.enqueue(
-            "INSERT INTO auth_citations (cited_nid, citing_nid) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            [.int(cited.value), .int(citing.value)])
+            """
+            INSERT INTO auth_citations (cited_nid, citing_nid) SELECT cited.value, $2 FROM {EACH $1 AS cited} WHERE true
+            ON CONFLICT DO NOTHING
+            """, [.ints(cited.map(\.value).sorted()), .int(citing.value)])
     }
 
     /// A page of the state events that cite an event, in the order in which the server got them.

@@ -65,7 +65,7 @@ package enum EventStore {
                 .optional(row.transactionID), .int(row.flags.rawValue), .blob(event.json),
                 .optional(row.snapshotAfter?.value), .bool(row.isRelayed),
             ])
-        for cited in Set(row.citations) { try AuthCitationStore.insert(cited: cited, by: row.nid, on: connection) }
+        try AuthCitationStore.insert(cited: Set(row.citations), by: row.nid, on: connection)
     }
 
     /// An event that others build on, without a place in the room.
