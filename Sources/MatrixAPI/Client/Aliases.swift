@@ -26,14 +26,17 @@ enum AliasRoutes {
         let room: RoomID = try context.body().requiredIdentifier("room_id")
         let alias = try context.roomAlias("roomAlias")
         try context.homeserver.applicationServices.check(alias, for: requester)
-        try await context.homeserver.directory.create(alias, for: room, by: requester.user, isAdmin: requester.isAdmin)
+        // An application service names rooms that it is not in.
+        try await context.homeserver.directory.create(
+            alias, for: room, by: requester.user, isAdmin: requester.isAdmin || requester.service != nil)
         return .empty
     }
 
     private static func delete(_ context: APIContext) async throws -> APIResponse {
-        let requester = try member(context)
+        let (requester, alias) = (try member(context), try context.roomAlias("roomAlias"))
+        if requester.service != nil { try context.homeserver.applicationServices.check(alias, for: requester) }
         try await context.homeserver.directory.delete(
-            try context.roomAlias("roomAlias"), by: requester.user, device: requester.device, isAdmin: requester.isAdmin)
+            alias, by: requester.user, device: requester.device, isAdmin: requester.isAdmin || requester.service != nil)
         return .empty
     }
 
