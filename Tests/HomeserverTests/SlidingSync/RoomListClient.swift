@@ -12,8 +12,8 @@ struct RoomListClient {
     struct KnownRoom {
         /// Event ids by type and state key.
         var state: [String: String] = [:]
-        /// Event ids, oldest first, with who sent them; from the last gap on.
-        var timeline: [(id: String, sender: String)] = []
+        /// Oldest first, from the last gap on.
+        var timeline: [KnownEvent] = []
         var name: String?
         var heroes: Set<String> = []
         var joinedCount: Int64?
@@ -21,6 +21,14 @@ struct RoomListClient {
         var notifications: Int64?
         var highlights: Int64?
         var isInvite = false
+    }
+
+    struct KnownEvent {
+        let id: String
+        let sender: String
+        /// What it is, for who reads about a difference.
+        let type: String
+        let isState: Bool
     }
 
     let user: UserID
@@ -117,6 +125,14 @@ extension RoomListClient.KnownRoom {
         }
         let new = json["timeline"].map { Array($0.elements) } ?? []
         if json["limited"]?.bool == true || json["unstable_expanded_timeline"]?.bool == true { timeline = [] }
-        timeline += new.map { ($0["event_id"]?.string ?? "", $0["sender"]?.string ?? "") }
+        // After a crash the server may tell what it has told before.
+        let told = Set(new.compactMap { $0["event_id"]?.string })
+        timeline.removeAll { told.contains($0.id) }
+        timeline += new.map { event in
+            RoomListClient.KnownEvent(
+                id: event["event_id"]?.string ?? "", sender: event["sender"]?.string ?? "",
+                type: "\(event["type"]?.string ?? "") \(event["state_key"]?.string ?? "") \(event["content"]?["membership"]?.string ?? "")",
+                isState: event["state_key"] != nil)
+        }
     }
 }
