@@ -89,6 +89,16 @@ package struct AccountRenewal: Sendable {
         if !Task.isCancelled { try await database.write { try AccountExpiryStore.setTold(until: horizon, on: $0) } }
     }
 
+    /// Writes to somebody whose account was given another end, where that is one of which its owner would have been told before.
+    package func tell(_ user: UserID, of end: Timestamp) async throws {
+        guard end <= Timestamp.now.advanced(byMilliseconds: notice.milliseconds) else { return }
+        do {
+            _ = try await write(to: user, about: end)
+        } catch let failure as MailFailure {
+            logger.warning("somebody was not told that their account ends", metadata: ["error": "\(failure)"])
+        }
+    }
+
     /// Writes to somebody who asks for a link; it may be who has an account that has ended.
     ///
     /// - Throws: `M_UNKNOWN_TOKEN` and others for a token of nobody's; `M_UNKNOWN` (400) for an account that does not end;
