@@ -24,6 +24,12 @@ package struct ImageShape: Sendable, Equatable {
             ? (width, max(width * self.height / self.width, 1)) : (max(height * self.width / self.height, 1), height)
         return (min(self.width, fitWidth), min(self.height, fitHeight))
     }
+
+    /// The size in which a thumbnail is drawn. A scaled one is named by a frame, or already by the size that fits into one.
+    package func drawnSize(of job: ThumbnailJob) -> (width: Int, height: Int) {
+        let isInProportion = job.height == max(job.width * height / width, 1) || job.width == max(job.height * width / height, 1)
+        return job.method == .crop || isInProportion ? (job.width, job.height) : fitted(into: job.width, job.height)
+    }
 }
 
 /// A thumbnail that is to be made, by what names its file.

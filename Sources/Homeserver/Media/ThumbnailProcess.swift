@@ -43,7 +43,8 @@ struct ThumbnailProcess: Sendable {
             let path = output()
             defer { if made[job] == nil { unlink(path) } }
             let format = job.contentType.drop { $0 != "/" }.dropFirst()
-            guard process.write("\(job.method.rawValue) \(job.width) \(job.height) \(format) \(path)\n"), let line = process.readLine()
+            let size = shape.drawnSize(of: job)
+            guard process.write("\(job.method.rawValue) \(size.width) \(size.height) \(format) \(path)\n"), let line = process.readLine()
             else {
                 return .refused("it takes too much time or memory")
             }

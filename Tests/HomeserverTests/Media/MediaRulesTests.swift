@@ -104,6 +104,13 @@ import Testing
         #expect(ImageShape(width: 100_000, height: 1).fitted(into: 32, 32) == (32, 1))
     }
 
+    @Test("what is drawn has the image's proportions, whether a frame or its own size names it")
+    func drawn() {
+        let image = ImageShape(width: 1000, height: 333)
+        #expect(image.drawnSize(of: job(320, 106, .scale)) == (320, 106) && image.drawnSize(of: job(200, 200, .scale)) == (200, 66))
+        #expect(image.drawnSize(of: job(5000, 5000, .scale)) == (1000, 333) && image.drawnSize(of: job(90, 90, .crop)) == (90, 90))
+    }
+
     @Test("of an image that moves there are thumbnails that move")
     func animated() {
         let image = ImageShape(width: 400, height: 300, isAnimated: true)
