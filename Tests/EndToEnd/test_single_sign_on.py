@@ -1,6 +1,7 @@
 """Logins by single sign-on, as a browser goes through them: a real provider of OpenID Connect, one that does as the test wants, and CAS."""
 
 import asyncio
+import json
 import os
 import re
 from contextlib import contextmanager
@@ -286,10 +287,14 @@ async def test_who_may_come_in(configured, browser):
         await alice.close()
 
 
-async def test_choosing_a_name(configured, browser):
+async def test_choosing_a_name(configured, browser, tmp_path):
     async with Provider() as provider:
         mapping = {"display_name_template": "{{ user.name }}", "email_template": "{{ user.email }}"}
-        server = await configured(oidc_providers=[provider.options(user_mapping_provider={"config": mapping})])
+        (tmp_path / "irc.yaml").write_text(json.dumps({
+            "id": "irc", "url": None, "as_token": "irc's token", "hs_token": "x", "sender_localpart": "irc",
+            "namespaces": {"users": [{"regex": "@irc_", "exclusive": True}]}}))
+        server = await configured(oidc_providers=[provider.options(user_mapping_provider={"config": mapping})],
+                                  app_service_config_files=[str(tmp_path / "irc.yaml")])
         await (await server.register("taken")).close()
         provider.user["name"] = '"><script>alert(1)</script>'
         page = await browser.get(redirect(server))
@@ -302,6 +307,7 @@ async def test_choosing_a_name(configured, browser):
         anonymous = Client(server)
         assert (await refused(anonymous.get("/_synapse/client/pick_username/check?username=taken"))).status == 400
 
+        assert "reserved by an application service" in (await browser.submit(page, username="irc_bridge")).text
         again = await browser.submit(page, username="taken")
         assert "This name is taken." in again.text
         await server.kill()

@@ -36,7 +36,9 @@ extension SingleSignOn {
             throw MatrixError.unknown(failure.message, status: 400)
         }
         try Localpart.check(localpart, server: accounts.serverName)
-        return try await !accounts.isTaken(UserID(localpart: ByteString(localpart), server: accounts.serverName))
+        let user = UserID(localpart: ByteString(localpart), server: accounts.serverName)
+        try self.registration.services.check(user)
+        return try await !accounts.isTaken(user)
     }
 
     /// Takes a choice. A name that cannot be had is asked for again.
@@ -49,7 +51,7 @@ extension SingleSignOn {
         registration.usedEmails = registration.emails.filter { email in choice.emails.contains { ByteString($0) == ByteString(email) } }
         do {
             guard try await isAvailable(choice.localpart, cookie) else { return details(registration, error: "This name is taken.") }
-        } catch let error as MatrixError where error.errcode == "M_INVALID_USERNAME" {
+        } catch let error as MatrixError where error.errcode == "M_INVALID_USERNAME" || error.errcode == "M_EXCLUSIVE" {
             return details(registration, error: error.message)
         }
         try await registrations.update(registration, cookie ?? "")
