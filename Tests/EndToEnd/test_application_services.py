@@ -135,7 +135,14 @@ async def test_services_that_do_not_log_in(configured, tmp_path, by_service):
         await service.post(V3 + "/register", {"type": TYPE, "username": "_irc_a", "inhibit_login": True}, checked=False)
         failure = await refused(service.post(V3 + "/login", {"type": TYPE, "identifier": {"type": "m.id.user", "user": "_irc_a"}}))
         assert (failure.status, failure.errcode) == (400, "M_APPSERVICE_LOGIN_UNSUPPORTED")
-        assert (await service.get(f"{V3}/account/whoami?user_id=@_irc_a:test.example"))["user_id"] == "@_irc_a:test.example"
+        ghost = "user_id=@_irc_a:test.example"
+        assert (await service.get(f"{V3}/account/whoami?{ghost}"))["user_id"] == "@_irc_a:test.example"
+        # It makes and ends devices instead.
+        for device in ("ONE", "TWO"):
+            assert (await service.raw("PUT", f"{V3}/devices/{device}?{ghost}", {}))[0] == 201
+        await service.call("DELETE", f"{V3}/devices/ONE?{ghost}", {})
+        await service.post(f"{V3}/delete_devices?{ghost}", {"devices": ["TWO"]})
+        assert (await service.get(f"{V3}/devices?{ghost}"))["devices"] == []
         await service.close()
 
 

@@ -51,10 +51,17 @@ enum DeviceRoutes {
     }
 
     private static func deleteOne(_ context: APIContext) async throws -> APIResponse {
-        try await delete([context.deviceID("deviceId")], context)
+        try checkMayDelete(context)
+        return try await delete([context.deviceID("deviceId")], context)
+    }
+
+    /// With an authentication service, people end their sessions there; application services end their users' devices here.
+    private static func checkMayDelete(_ context: APIContext) throws(MatrixError) {
+        if try context.requester.service == nil { try LoginRoutes.checkIsOurs(context) }
     }
 
     private static func deleteSeveral(_ context: APIContext) async throws -> APIResponse {
+        try checkMayDelete(context)
         let devices = try context.body().requiredArray("devices").elements.map { element throws(MatrixError) -> DeviceID in
             guard let id = element.string else { throw .badJSON("devices must be a list of strings") }
             return DeviceID(trusted: id)

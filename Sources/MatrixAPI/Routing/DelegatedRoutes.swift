@@ -3,8 +3,8 @@
 import Homeserver
 import ServerConfiguration
 
-/// The endpoints of the older way to authenticate, which answer `M_UNRECOGNIZED` then. `/login` and `/register` do so themselves: to
-/// application services they have more to say.
+/// The endpoints of the older way to authenticate, which answer `M_UNRECOGNIZED` then. `/login`, `/register` and the deletion of
+/// devices do so themselves: for application services they are there.
 enum DelegatedRoutes {
     static func select(from routes: [Route], for configuration: ServerConfiguration) -> [Route] {
         guard configuration.login.authenticationService != nil else { return routes }
@@ -35,7 +35,6 @@ enum DelegatedRoutes {
         (nil, "/registration/email/submit_token"), (nil, "/add_threepid/email/submit_token"),
         (nil, "/_synapse/client/password_reset/email/submit_token"),
         (nil, "/account_validity/renew"), (nil, "/account_validity/send_mail"),
-        (nil, "/delete_devices"), (.delete, "/devices/{deviceId}"),
         (nil, "/_synapse/admin/v1/register"), (nil, "/_synapse/admin/v1/reset_password/{userId}"),
         (nil, "/_synapse/admin/v1/users/{userId}/admin"), (nil, "/_synapse/admin/v1/users/{userId}/login"),
         (nil, "/_synapse/admin/v1/registration_tokens"), (nil, "/_synapse/admin/v1/registration_tokens/new"),
