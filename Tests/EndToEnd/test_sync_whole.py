@@ -47,6 +47,27 @@ async def test_a_left_room_ends_at_the_leave_and_include_leave_shows_it(server, 
     assert room not in (await bob.sync(filter={"room": {"include_leave": True}})).get("rooms", {}).get("leave", {})
 
 
+@pytest.mark.parametrize("kind", ["sync", "sliding"])
+async def test_what_somebody_reads_who_was_removed_leaves_no_gap_for_the_others(server, people, kind):
+    alice, bob, room = await room_of_two(people)
+    carol = await people("carol")
+    await alice.post(f"{alice.room(room)}/kick", {"user_id": bob.user})
+    for number in range(5):
+        await alice.send(room, f"after {number}")
+    # Nothing is in memory: what carol's joining tells is the end of the room, and bob reads the room up to where he was removed.
+    await server.restart()
+    await carol.sync()
+    await carol.join(room)
+    if kind == "sync":
+        assert room in (await bob.sync())["rooms"]["leave"]
+    else:
+        window = {"ranges": [[0, 9]], "required_state": [], "timeline_limit": 10}
+        answer = await bob.post("/_matrix/client/unstable/org.matrix.simplified_msc3575/sync?timeout=0", {"lists": {"all": window}})
+        assert room in answer["rooms"]
+    said = bodies(joined(await carol.sync(filter={"room": {"timeline": {"limit": 20}}}), room))
+    assert [text for text in said if text.startswith("after")] == [f"after {number}" for number in range(5)]
+
+
 async def test_coming_back_brings_the_whole_room(server, people):
     alice, bob, room = await room_of_two(people, name="Den")
     since = (await bob.sync())["next_batch"]

@@ -71,9 +71,9 @@ extension SyncEngine {
         state.withLock { $0.tails[base.snapshot.nid]?.keep(base, asOf: asOf) }
     }
 
-    /// Keeps events of the past that were read, oldest first.
-    func keep(_ older: [TimelineEvent], floor: StreamPosition, of room: RoomNID, asOf: StreamPosition) {
-        state.withLock { $0.keep(older, floor: floor, of: room, asOf: asOf) }
+    /// Keeps events of the past that were read, oldest first: all after `floor` and up to `end`.
+    func keep(_ older: [TimelineEvent], after floor: StreamPosition, upTo end: StreamPosition, of room: RoomNID, asOf: StreamPosition) {
+        state.withLock { $0.keep(older, after: floor, upTo: end, of: room, asOf: asOf) }
     }
 
     /// Those member events that the device has got already.

@@ -42,21 +42,29 @@ struct EventRingTests: SyncSuite {
     @Test("what was read from the database goes before what is here")
     func prepend() {
         var ring = ring(21, 22, floor: 20)
-        ring.prepend([event(15), event(18)], floor: StreamPosition(14))
+        ring.prepend([event(15), event(18)], after: StreamPosition(14), upTo: StreamPosition(20))
         #expect(positions(ring.events(after: StreamPosition(14), upTo: StreamPosition(30))) == [15, 18, 21, 22])
         #expect(ring.covers(after: StreamPosition(14)))
         // A second reader comes with the same.
-        ring.prepend([event(15), event(18)], floor: StreamPosition(14))
+        ring.prepend([event(15), event(18)], after: StreamPosition(14), upTo: StreamPosition(20))
         #expect(ring.events.count == 4)
         // And one that has read further, with what is known already among it.
-        ring.prepend([event(12), event(15), event(18)], floor: StreamPosition(10))
+        ring.prepend([event(12), event(15), event(18)], after: StreamPosition(10), upTo: StreamPosition(20))
         #expect(positions(ring.events(after: StreamPosition(10), upTo: StreamPosition(30))) == [12, 15, 18, 21, 22])
+    }
+
+    @Test("what was read does not go before what is here if there may be something in between")
+    func prependWithGap() {
+        var ring = ring(21, 22, floor: 20)
+        ring.prepend([event(15), event(18)], after: .zero, upTo: StreamPosition(18))
+        #expect(positions(ring.events(after: .zero, upTo: StreamPosition(30))) == [21, 22])
+        #expect(!ring.covers(after: StreamPosition(19)))
     }
 
     @Test("as much of the past is kept as fits, and the window does not claim more")
     func prependTooMuch() {
         var ring = ring(1000, floor: 999)
-        ring.prepend((1...200).map { event($0) }, floor: .zero)
+        ring.prepend((1...200).map { event($0) }, after: .zero, upTo: StreamPosition(999))
         #expect(ring.events.count == EventRing.eventLimit)
         let oldest = ring.events[0].position
         #expect(ring.covers(after: StreamPosition(oldest.value - 1)))

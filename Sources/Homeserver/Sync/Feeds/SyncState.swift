@@ -99,12 +99,16 @@ package struct SyncState {
 
     /// Keeps what a sync has read from the database, for the next one.
     ///
-    /// - Parameter asOf: up to which commits had been applied before the events were read.
-    package mutating func keep(_ older: [TimelineEvent], floor: StreamPosition, of room: RoomNID, asOf: StreamPosition) {
+    /// - Parameters:
+    ///   - older: every event of the room after `floor` and up to `end`.
+    ///   - asOf: up to which commits had been applied before the events were read.
+    package mutating func keep(
+        _ older: [TimelineEvent], after floor: StreamPosition, upTo end: StreamPosition, of room: RoomNID, asOf: StreamPosition
+    ) {
         // An event that was redacted meanwhile may have been read before that.
         guard let tail = tails[room], tail.redactedAt <= asOf else { return }
         let before = tail.ring.byteCount
-        tail.ring.prepend(older, floor: floor)
+        tail.ring.prepend(older, after: floor, upTo: end)
         byteCount += tail.ring.byteCount - before
         if byteCount > byteLimit { shrink(sparing: tail) }
     }

@@ -186,7 +186,7 @@ extension SyncReader {
         let after = from ?? .start
         let older = try await events.timelineBackwards(room, after: after, upTo: candidates.floor, limit: limit)
         let floor = older.count < limit ? after : older.last.map { StreamPosition($0.position.value - 1) } ?? after
-        engine.keep(older.reversed(), floor: floor, of: room, asOf: scope.upTo)
+        engine.keep(older.reversed(), after: floor, upTo: candidates.floor, of: room, asOf: scope.upTo)
         candidates.events.insert(contentsOf: older.reversed(), at: 0)
         candidates.floor = floor
         return candidates.events.count >= SyncReader.scanLimit

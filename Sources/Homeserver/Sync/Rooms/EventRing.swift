@@ -31,13 +31,14 @@ package struct EventRing {
         if events.count > EventRing.eventLimit { removeOldest() }
     }
 
-    /// Adds what was read from the database.
+    /// Adds what was read from the database, if it reaches up to what is here: somebody who has left the room reads only up to there,
+    /// and what was here when the reading began may have been forgotten since.
     ///
     /// - Parameters:
-    ///   - older: events in order, with no gap between the last of them and what is here.
-    ///   - newFloor: every event after it and up to the old floor is in `older`.
-    package mutating func prepend(_ older: [TimelineEvent], floor newFloor: StreamPosition) {
-        guard newFloor < floor else { return }
+    ///   - older: events in order.
+    ///   - newFloor: every event after it and up to `end` is in `older`.
+    package mutating func prepend(_ older: [TimelineEvent], after newFloor: StreamPosition, upTo end: StreamPosition) {
+        guard newFloor < floor, end >= floor else { return }
         let fitting = older.filter { $0.position > newFloor && $0.position <= floor }
         let kept = fitting.suffix(max(0, EventRing.eventLimit - events.count))
         for event in kept.reversed() {
