@@ -153,7 +153,7 @@ async def test_what_is_too_large_is_not_kept(town):  # noqa: F811
     partner.handlers[f"{FEDERATION}/download/endless"] = endless
     before = resident(server)
     for name in ("announced", "endless"):
-        assert (await refused(alice, "GET", f"{MEDIA}/download/{partner.name}/{name}"))[0] == 502
+        assert await refused(alice, "GET", f"{MEDIA}/download/{partner.name}/{name}") == (502, "M_TOO_LARGE")
     assert resident(server) - before < 30_000_000
     assert not any(path.startswith(("remote_content/", "tmp/")) for path in stored(server))
     partner.handlers[f"{FEDERATION}/download/fits"] = serves(parts(bytes(1 << 20)))

@@ -61,7 +61,7 @@ package struct FederationClient: Sendable {
             case .failure(.tooLarge):
                 // It does answer; asking again would bring the same.
                 await note(.answers, of: server)
-                throw .malformed("its answer is too large")
+                throw .tooLarge
             case .failure(.failed(let why)):
                 failure = .unreachable(server, why)
             }

@@ -73,6 +73,8 @@ package enum FederationFailure: Error, Sendable, Hashable, CustomStringConvertib
     /// It refused.
     case answered(MatrixError)
     case malformed(String)
+    /// What it sends is larger than what is taken.
+    case tooLarge
 
     package var description: String {
         switch self {
@@ -81,6 +83,7 @@ package enum FederationFailure: Error, Sendable, Hashable, CustomStringConvertib
         case .unreachable(let server, let why): "\(server) does not answer: \(why)"
         case .answered(let error): "it answers \(error)"
         case .malformed(let why): why
+        case .tooLarge: "its answer is too large"
         }
     }
 
@@ -89,7 +92,7 @@ package enum FederationFailure: Error, Sendable, Hashable, CustomStringConvertib
         switch self {
         case .paused, .unreachable: true
         case .answered(let error): error.status >= 500 || error.status == 429
-        case .notAllowed, .malformed: false
+        case .notAllowed, .malformed, .tooLarge: false
         }
     }
 
@@ -99,6 +102,7 @@ package enum FederationFailure: Error, Sendable, Hashable, CustomStringConvertib
         case .notAllowed(let server): .forbidden("Federation denied with \(server).")
         case .paused, .unreachable: .unknown("Failed to reach the other server", status: 502)
         case .malformed: .unknown("The other server's answer makes no sense", status: 502)
+        case .tooLarge: MatrixError(status: 502, errcode: "M_TOO_LARGE", message: "The other server's answer is too large")
         // The other server's word, but not its 401: that is about servers, and clients would log out.
         case .answered(let error):
             (400..<500).contains(error.status) && error.status != 401 ? error : .unknown("The other server failed", status: 502)

@@ -27,7 +27,7 @@ package final class ByteQueue: Sendable {
     }
 
     /// Bytes from which on the queue is full.
-    package static let limit = 256 * 1024
+    package static let limit = 128 * 1024
 
     private let state = Mutex(State())
     private let onWanted: @Sendable () -> Void

@@ -73,7 +73,7 @@ final class RemoteMedia: Sendable {
             }
             while let bytes = try await content.next() {
                 try await file.append(bytes)
-                guard file.length <= options.uploadByteLimit else { throw Self.tooLarge }
+                guard file.length <= options.uploadByteLimit else { throw FederationFailure.tooLarge }
             }
         } catch {
             content.abandon()
@@ -103,13 +103,11 @@ final class RemoteMedia: Sendable {
         }
     }
 
-    private static let tooLarge = MatrixError(status: 502, errcode: "M_TOO_LARGE", message: "The media is too large")
-
     /// What our client is told.
     private static func error(_ failure: FederationFailure) -> MatrixError {
         switch failure {
         case .answered(let error) where error.status == 404 || error.errcode == MatrixError.notYetUploaded.errcode: error
-        case .notAllowed: failure.asMatrixError
+        case .notAllowed, .tooLarge: failure.asMatrixError
         case .answered, .paused, .unreachable, .malformed: .unknown("Failed to fetch remote media", status: 502)
         }
     }

@@ -62,7 +62,7 @@ package struct RemoteContent: Sendable {
         do {
             return try await queue.next()
         } catch ExchangeFailure.tooLarge {
-            throw .malformed("its answer is too large")
+            throw .tooLarge
         } catch {
             throw .malformed("its answer ends in the middle")
         }
@@ -176,7 +176,7 @@ extension FederationClient {
             answer = try await connections.exchange(
                 message, with: url.endpoint, timeout: configuration.retries.clientTimeout, bodyLimit: byteLimit, isStreamed: true)
         } catch .tooLarge {
-            throw .malformed("its answer is too large")
+            throw .tooLarge
         } catch {
             throw .unreachable(server, "its media are not to be had where they should be")
         }

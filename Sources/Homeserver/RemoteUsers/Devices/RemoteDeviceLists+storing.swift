@@ -141,7 +141,7 @@ extension FederationFailure {
     fileprivate var isOfTheList: Bool {
         switch self {
         case .answered(let error): error.status < 500 && error.status != 429
-        case .malformed: true
+        case .malformed, .tooLarge: true
         case .notAllowed, .paused, .unreachable: false
         }
     }

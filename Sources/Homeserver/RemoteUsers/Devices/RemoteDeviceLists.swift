@@ -238,7 +238,7 @@ extension FederationFailure {
         case .paused: "Not ready for retry"
         case .unreachable: "Failed to reach the server"
         case .answered(let error): "The server answered: \(error.status) \(error.errcode)"
-        case .malformed: "The server's answer makes no sense"
+        case .malformed, .tooLarge: "The server's answer makes no sense"
         }
     }
 }
