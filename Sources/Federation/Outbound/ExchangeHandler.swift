@@ -51,7 +51,8 @@ final class ExchangeHandler: ChannelDuplexHandler {
     private var idleTimer: Scheduled<Void>?
     private var isReadHeldBack = false
 
-    /// How long a body that is handed on may pause, and how long it may take.
+    /// How much of a body that is handed on has to come in some time, and how long it may take.
+    private static let leastBytes = 16 * 1024
     private static let pause = TimeAmount.seconds(30)
     private static let longestBody = TimeAmount.minutes(10)
     /// How long a connection is kept that nobody uses.
@@ -121,6 +122,8 @@ final class ExchangeHandler: ChannelDuplexHandler {
         }
         if let stream = done.stream {
             stream.finish()
+            // Nobody may be left to take what is in it, and the connection goes on.
+            readOn(context)
             if isReusable { done.exchange.onFree() }
         } else {
             done.exchange.promise.succeed(Exchange.Outcome(answer: Self.answer(head, body: done.body), isReusable: isReusable))
@@ -151,7 +154,7 @@ final class ExchangeHandler: ChannelDuplexHandler {
     private func watch(since count: Int, until end: NIODeadline, _ context: ChannelHandlerContext) {
         running?.timer = context.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
             guard let running = self.running, let stream = running.stream else { return }
-            let isStuck = running.streamed == count && !stream.isFull
+            let isStuck = running.streamed < count + Self.leastBytes && !stream.isFull
             guard !isStuck, .now() < end else { return self.fail(ExchangeFailure.timedOut, context) }
             self.watch(since: running.streamed, until: end, context)
         }

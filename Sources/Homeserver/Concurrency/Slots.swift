@@ -46,6 +46,32 @@ final class Slots: Sendable {
     }
 }
 
+/// So many at once for each key.
+final class KeyedSlots<Key: Hashable & Sendable>: Sendable {
+    private let count: Int
+    /// With how many run or wait: of whom nobody does, nothing is kept.
+    private let entries = Mutex<[Key: (slots: Slots, load: Int)]>([:])
+
+    init(_ count: Int) {
+        self.count = count
+    }
+
+    func run<T: Sendable>(_ key: Key, _ operation: () async throws -> T) async rethrows -> T {
+        let slots = entries.withLock { entries in
+            let entry = entries[key] ?? (Slots(count), 0)
+            entries[key] = (entry.slots, entry.load + 1)
+            return entry.slots
+        }
+        defer {
+            entries.withLock { entries in
+                guard let entry = entries[key] else { return }
+                entries[key] = entry.load > 1 ? (entry.slots, entry.load - 1) : nil
+            }
+        }
+        return try await slots.run(operation)
+    }
+}
+
 extension Sequence where Element: Sendable {
     /// Runs `body` for each element, at most `limit` at once.
     func forEachConcurrently(limit: Int, _ body: @escaping @Sendable (Element) async -> Void) async {

@@ -20,11 +20,15 @@ final class RemoteMedia: Sendable {
     private let thumbnails: MediaThumbnails
     private let rateLimits: RateLimiter
     private let logger: Logger
-    private let fetches = SharedFetches<Key, MediaRow>(atOnce: 50, memory: .zero, capacity: 1)
+    private let fetches = SharedFetches<Key, MediaRow>(atOnce: waitingLimit, memory: .zero, capacity: 1)
+    /// Servers that are slow hold up their own media, and not those of others.
+    private let perServer = KeyedSlots<ServerName>(20)
+    private let overall = Slots(200)
 
     /// Who has not so many bytes left fetches nothing.
     private static let leastBytes = 1 << 20
     private static let idLength = 24
+    private static let waitingLimit = 10_000
 
     init(
         client: FederationClient, database: any Database, files: MediaFiles, options: MediaConfiguration, thumbnails: MediaThumbnails,
@@ -43,7 +47,9 @@ final class RemoteMedia: Sendable {
     func fetch(_ mediaID: String, of server: ServerName, for reader: MediaReader) async throws -> MediaRow {
         try await fetches.value(for: Key(server: server, mediaID: mediaID)) { [self] in
             do {
-                let media = try await copy(mediaID, of: server, for: reader)
+                let media = try await perServer.run(server) {
+                    try await overall.run { try await copy(mediaID, of: server, for: reader) }
+                }
                 thumbnails.prepare(media)
                 return .success(media)
             } catch let error as MatrixError {
