@@ -32,6 +32,12 @@ package struct ServerACL: Sendable {
         return list.elements.compactMap { $0.string.map { Glob($0) } }
     }
 
+    /// Whether the users of `server` do not shut out their own server by setting this list. As lists know no ports, one that names the
+    /// host of a server with a port of its own may mean another server there.
+    package func spares(_ server: ServerName) -> Bool {
+        server.port != nil || allows(server)
+    }
+
     /// Whether `server` may take part. The port does not matter, nor does case.
     package func allows(_ server: ServerName) -> Bool {
         if !allowsIPLiterals, server.isLiteralAddress { return false }

@@ -15,7 +15,7 @@ extension RoomBatch {
             guard draft.stateKey != nil else { throw MatrixError.unknown("must be a state event", status: 400) }
             try RetentionPolicy.check(RoomBatch.parse(draft.content))
         case StateKey.serverACL.type where draft.stateKey == "":
-            guard try ServerACL(content: RoomBatch.parse(draft.content)).allows(environment.serverName) else {
+            guard try ServerACL(content: RoomBatch.parse(draft.content)).spares(environment.serverName) else {
                 throw MatrixError.invalidParam("An access control list cannot shut out this server")
             }
         default:

@@ -55,6 +55,17 @@ struct ServerACLTests {
         #expect(try acl(#"{"allow":["*"],"allow_ip_literals":false}"#).allows(ServerName(parsing: "1.2.3.example")))
     }
 
+    @Test(
+        "a list spares the own server if it lets it in, or may mean another server at the same host",
+        arguments: [
+            (#"{"allow":["*"],"deny":["a.example"]}"#, "a.example", false), (#"{"allow":["b.example"]}"#, "a.example", false),
+            (#"{"allow":["*"],"deny":["b.example"]}"#, "a.example", true),
+            (#"{"allow":["*"],"deny":["a.example"]}"#, "a.example:8448", true),
+        ])
+    func ownServer(content: String, server: String, isSpared: Bool) throws {
+        #expect(try acl(content).spares(ServerName(parsing: server)) == isSpared)
+    }
+
     @Test("an IPv6 address can be named in a list")
     func addressInList() throws {
         let acl = try acl(#"{"allow":["*"],"deny":["[2001:db8::1]"]}"#)
