@@ -39,22 +39,23 @@ struct PasswordHasherTests {
 
     @Test("a refusal takes as long for a cheaper and a dearer hash as for none")
     func refusals() async throws {
-        let hasher = PasswordHasher(rounds: 8, pepper: "")
+        // Each costs four times what the one before costs, so that a busy machine is not taken for a difference.
+        let hasher = PasswordHasher(rounds: 6, pepper: "")
         let hashes = [
             nil, try await PasswordHasher(rounds: 4, pepper: "").hash("cheap"), try await hasher.hash("usual"),
-            try await PasswordHasher(rounds: 9, pepper: "").hash("dear"), "no hash at all",
+            try await PasswordHasher(rounds: 8, pepper: "").hash("dear"), "no hash at all",
         ]
         // That there are dearer ones is seen at the first of them.
         for hash in hashes { #expect(try await !hasher.verify("wrong", against: hash)) }
         var fastest = hashes.map { _ in Duration.seconds(1000) }
-        for _ in 0..<12 {
+        for _ in 0..<24 {
             for (index, hash) in hashes.enumerated() {
                 let took = try await ContinuousClock().measure { _ = try await hasher.verify("wrong", against: hash) }
                 fastest[index] = min(fastest[index], took)
             }
         }
         let (least, most) = (fastest.min() ?? .zero, fastest.max() ?? .zero)
-        #expect(most < least * 1.4, "\(fastest)")
+        #expect(most < least * 2.5, "\(fastest)")
         #expect(try await hasher.verify("cheap", against: hashes[1]))
     }
 
