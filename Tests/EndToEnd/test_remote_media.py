@@ -154,6 +154,11 @@ async def test_what_is_too_large_is_not_kept(town):  # noqa: F811
     before = resident(server)
     for name in ("announced", "endless"):
         assert await refused(alice, "GET", f"{MEDIA}/download/{partner.name}/{name}") == (502, "M_TOO_LARGE")
+    # Nor is the error in its place.
+    async def long_error(request):
+        return web.Response(body=bytes(1 << 20), status=403)
+    partner.handlers[f"{FEDERATION}/download/longerror"] = long_error
+    assert (await refused(alice, "GET", f"{MEDIA}/download/{partner.name}/longerror"))[0] == 502
     assert resident(server) - before < 30_000_000
     assert not any(path.startswith(("remote_content/", "tmp/")) for path in stored(server))
     partner.handlers[f"{FEDERATION}/download/fits"] = serves(parts(bytes(1 << 20)))

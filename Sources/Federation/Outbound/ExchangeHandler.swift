@@ -42,6 +42,12 @@ final class ExchangeHandler: ChannelDuplexHandler {
         var timer: Scheduled<Void>
         var head: HTTPResponseHead?
         var body: [UInt8] = []
+        /// Bytes of the body: of one that is not handed on, few.
+        var bodyLimit: Int {
+            exchange.isStreamed && !handsOn ? min(exchange.bodyLimit, ExchangeHandler.gatheredLimit) : exchange.bodyLimit
+        }
+        /// Whether the body is handed on as it comes.
+        var handsOn: Bool { exchange.isStreamed && head.map { (200..<300).contains($0.status.code) } != false }
         /// In place of `body`, and how many bytes have come.
         var stream: ByteQueue?
         var streamed = 0
@@ -51,6 +57,8 @@ final class ExchangeHandler: ChannelDuplexHandler {
     private var idleTimer: Scheduled<Void>?
     private var isReadHeldBack = false
 
+    /// Bytes of an error in place of a body that was to be handed on.
+    private static let gatheredLimit = 64 * 1024
     /// How much of a body that is handed on has to come in some time, and how long it may take.
     private static let leastBytes = 16 * 1024
     private static let pause = TimeAmount.seconds(30)
@@ -89,14 +97,15 @@ final class ExchangeHandler: ChannelDuplexHandler {
     // MARK: The answer
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard let limit = running?.exchange.bodyLimit else { return context.close(promise: nil) }
+        guard let limit = running?.bodyLimit else { return context.close(promise: nil) }
         switch unwrapInboundIn(data) {
         case .head(let head):
+            running?.head = head
+            let limit = running?.bodyLimit ?? limit
             if let length = head.headers.first(name: "Content-Length").flatMap({ Int($0) }), length > limit {
                 return fail(ExchangeFailure.tooLarge, context)
             }
-            running?.head = head
-            if running?.exchange.isStreamed == true, (200..<300).contains(head.status.code) { beginStream(head, context) }
+            if running?.handsOn == true { beginStream(head, context) }
         case .body(let buffer):
             if let stream = running?.stream {
                 running?.streamed += buffer.readableBytes
