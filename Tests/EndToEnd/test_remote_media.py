@@ -144,7 +144,7 @@ async def test_what_is_too_large_is_not_kept(town):  # noqa: F811
         response = web.StreamResponse(headers={"Content-Type": f"multipart/mixed; boundary={BOUNDARY}"})
         await response.prepare(request)
         try:
-            await response.write(parts(b"")[:-len(BOUNDARY) - 8])
+            await response.write(parts(b"")[:-len(BOUNDARY) - 6])
             while True:
                 await response.write(bytes(65_536))
         except (ConnectionError, asyncio.CancelledError):
