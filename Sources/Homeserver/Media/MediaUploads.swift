@@ -28,6 +28,7 @@ package final class MediaUploads: Sendable {
     private let pending: PendingUploads
     private let thumbnails: MediaThumbnails
     private let rateLimits: RateLimiter
+    private let noting = KeyedSlots<UserID>(1)
 
     /// Letters of an ID, as Synapse's.
     private static let idLength = 24
@@ -140,11 +141,13 @@ package final class MediaUploads: Sendable {
             contentType: description.contentType, length: file.length, name: description.name, sha256: try await file.finish(as: path))
         do {
             let limits = options.uploadLimits
-            try await database.write { connection in
-                let now = Timestamp.now
-                // Other uploads of the user may have come to their end meanwhile.
-                guard try Self.isWithin(limits, content.length, by: user, at: now, on: connection) else { throw Self.limitExceeded }
-                guard try note(content, now, connection) else { throw MatrixError.cannotOverwriteMedia }
+            // One of the user's uploads after the other, so that each sees what the others came to.
+            try await noting.run(user) {
+                try await database.write { connection in
+                    let now = Timestamp.now
+                    guard try Self.isWithin(limits, content.length, by: user, at: now, on: connection) else { throw Self.limitExceeded }
+                    guard try note(content, now, connection) else { throw MatrixError.cannotOverwriteMedia }
+                }
             }
         } catch let error {
             // Where nobody knows whether it was noted, it may have been.
