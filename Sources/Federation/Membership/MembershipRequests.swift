@@ -142,7 +142,7 @@ extension FederationClient {
 
 extension MatrixError {
     /// What servers answer who do not know an endpoint.
-    fileprivate var isOfUnknownEndpoint: Bool {
+    var isOfUnknownEndpoint: Bool {
         (status == 404 || status == 405) && (errcode == "M_UNRECOGNIZED" || errcode == "M_UNKNOWN")
     }
 }

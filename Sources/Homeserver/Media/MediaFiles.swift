@@ -3,6 +3,7 @@
 import Crypto
 import Glibc
 import MatrixCore
+import Persistence
 import Synchronization
 
 /// Why the disk did not do what it was asked.
@@ -80,6 +81,16 @@ package struct MediaFiles: Sendable {
         try Self.makeFolders(folder, below: base)
         guard rename(file.path, target) == 0 else { throw MediaFileError("write", target, errno) }
         try Self.sync(folder)
+    }
+
+    /// Has it noted in the database that a file is at its place. A file that is not noted goes; where nobody knows whether it was, it stays.
+    func keep<T>(_ path: String, asNotedBy note: () async throws -> T) async throws -> T {
+        do {
+            return try await note()
+        } catch {
+            if (error as? DatabaseError)?.kind != .unknownOutcome { try await remove(path) }
+            throw error
+        }
     }
 
     /// Removes a file or a folder of files. What is not there is no error.
@@ -255,7 +266,7 @@ package struct IncomingFile: Sendable {
         return try await files.run { [files, file, hash] in
             let (file, hash) = try Self.write(piece, to: file, hash, files)
             try files.move(file, to: path)
-            return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            return hash.finalize().hexadecimal
         }
     }
 

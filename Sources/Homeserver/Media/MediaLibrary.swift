@@ -17,8 +17,9 @@ package struct MediaReader: Sendable {
     package var fetchesRemote: Bool
 
     package static let longestPatience = Duration.seconds(60)
+    package static let usualPatience = Duration.seconds(20)
 
-    package init(isKnown: Bool, address: String = "", patience: Duration = .seconds(20), fetchesRemote: Bool = true) {
+    package init(isKnown: Bool, address: String = "", patience: Duration = usualPatience, fetchesRemote: Bool = true) {
         self.isKnown = isKnown
         self.address = address
         self.patience = min(max(.zero, patience), Self.longestPatience)

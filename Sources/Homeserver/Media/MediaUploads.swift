@@ -4,6 +4,7 @@ import Federation
 import Logging
 import MatrixCore
 import Persistence
+import Rooms
 import ServerConfiguration
 
 package final class MediaUploads: Sendable {
@@ -28,7 +29,7 @@ package final class MediaUploads: Sendable {
     private let pending: PendingUploads
     private let thumbnails: MediaThumbnails
     private let rateLimits: RateLimiter
-    private let noting = KeyedSlots<UserID>(1)
+    private let noting = KeyedQueue<UserID>()
 
     /// Letters of an ID, as Synapse's.
     private static let idLength = 24
@@ -139,8 +140,8 @@ package final class MediaUploads: Sendable {
         guard file.length == description.length else { throw MatrixError.unknown("The upload is not as long as announced") }
         let content = MediaContent(
             contentType: description.contentType, length: file.length, name: description.name, sha256: try await file.finish(as: path))
-        do {
-            let limits = options.uploadLimits
+        let limits = options.uploadLimits
+        try await files.keep(path) {
             // One of the user's uploads after the other, so that each sees what the others came to.
             try await noting.run(user) {
                 try await database.write { connection in
@@ -149,10 +150,6 @@ package final class MediaUploads: Sendable {
                     guard try note(content, now, connection) else { throw MatrixError.cannotOverwriteMedia }
                 }
             }
-        } catch let error {
-            // Where nobody knows whether it was noted, it may have been.
-            if (error as? DatabaseError)?.kind != .unknownOutcome { try await files.remove(path) }
-            throw error
         }
         var media = MediaRow(mediaID: id, fileID: id, created: .now, isAuthenticated: options.isAuthenticated)
         media.contentType = content.contentType

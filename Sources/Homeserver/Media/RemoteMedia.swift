@@ -96,16 +96,13 @@ final class RemoteMedia: Sendable {
         _ content: MediaContent, as mediaID: String, of server: ServerName, fileID: String, path: String
     ) async throws -> MediaRow {
         let isAuthenticated = options.isAuthenticated
-        do {
+        return try await files.keep(path) {
             let row = try await database.write {
                 try MediaStore.insertRemote(
                     content, as: mediaID, of: server, fileID: fileID, at: .now, isAuthenticated: isAuthenticated, on: $0)
             }
             guard let row else { throw MatrixError.internalError }
             return row
-        } catch let error {
-            if (error as? DatabaseError)?.kind != .unknownOutcome { try await files.remove(path) }
-            throw error
         }
     }
 

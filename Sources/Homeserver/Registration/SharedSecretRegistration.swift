@@ -49,7 +49,7 @@ package final class SharedSecretRegistration: Sendable {
     /// A fresh nonce: 128 hexadecimal digits.
     package func makeNonce() -> String {
         var generator = SystemRandomNumberGenerator()
-        let nonce = Self.hexadecimal((0..<64).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+        let nonce = (0..<64).map { _ in UInt8.random(in: .min ... .max, using: &generator) }.hexadecimal
         let now = Timestamp.now
         nonces.withLock { nonces in
             nonces = nonces.filter { now.milliseconds - $0.value.milliseconds <= Self.nonceLifetime }
@@ -89,11 +89,6 @@ package final class SharedSecretRegistration: Sendable {
     /// The MAC that proves knowledge of `secret`.
     package static func mac(of request: Request, secret: String) -> String {
         let key = SymmetricKey(data: Array(secret.utf8))
-        return hexadecimal(Array(HMAC<Insecure.SHA1>.authenticationCode(for: request.authenticated, using: key)))
-    }
-
-    private static func hexadecimal(_ bytes: [UInt8]) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        return HMAC<Insecure.SHA1>.authenticationCode(for: request.authenticated, using: key).hexadecimal
     }
 }

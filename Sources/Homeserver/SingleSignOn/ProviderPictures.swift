@@ -50,7 +50,7 @@ package struct ProviderPictures: Sendable {
 
     private func set(_ picture: [UInt8], _ type: String, of user: UserID) async throws {
         // By its name the same picture is known again.
-        let name = "sso_avatar_" + SHA256.hash(data: picture).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        let name = "sso_avatar_" + SHA256.hash(data: picture).hexadecimal
         if let current = try await currentName(of: user), ByteString(current) == ByteString(name) { return }
         let body = ByteQueue()
         body.append(picture)

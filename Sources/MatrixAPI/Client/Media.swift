@@ -71,10 +71,10 @@ extension APIContext {
     var mediaReader: MediaReader {
         get throws(MatrixError) {
             let isKnown = optionalRequester != nil || isFromServer
-            let patience = try queryInt("timeout_ms").map { Duration.milliseconds(min(max(0, $0), 60_000)) }
+            let patience = try queryInt("timeout_ms").map { Duration.milliseconds($0) }
             let allowsRemote = try queryBool("allow_remote") ?? true
             return MediaReader(
-                isKnown: isKnown, address: request.remoteAddress, patience: patience ?? .seconds(20),
+                isKnown: isKnown, address: request.remoteAddress, patience: patience ?? MediaReader.usualPatience,
                 fetchesRemote: isKnown || allowsRemote)
         }
     }

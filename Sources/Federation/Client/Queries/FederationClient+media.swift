@@ -188,8 +188,6 @@ extension FederationClient {
 
     /// Whether a server does not know an endpoint, by how servers say so.
     private static func isUnknownEndpoint(_ error: MatrixError) -> Bool {
-        if error.errcode == "M_UNRECOGNIZED" { return [400, 404, 405].contains(error.status) }
-        // A web server in front of it, or no homeserver's own words.
-        return error.errcode == "M_UNKNOWN" && [404, 405].contains(error.status)
+        error.isOfUnknownEndpoint || error.status == 400 && error.errcode == "M_UNRECOGNIZED"
     }
 }
