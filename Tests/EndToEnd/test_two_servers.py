@@ -84,6 +84,10 @@ async def test_a_room_that_another_server_replaces_takes_along_what_this_one_kee
     assert await room_of_alias(bob, alias) == old and await listed(bob) == {old}
 
     new = (await alice.post(f"{alice.room(old)}/upgrade", {"new_version": "11"}))["replacement_room"]
+
+    async def is_told():
+        return (await bob.raw("GET", f"{bob.room(old)}/state/m.room.tombstone"))[0] == 200
+    await until(is_told)
     await bob.join(new, via=[pair[0].name])
     tags = await bob.get(f"{V3}/user/{quote(bob.user, safe='')}/rooms/{quote(new, safe='')}/tags")
     assert tags == {"tags": {"m.favourite": {"order": 0.5}}}

@@ -181,13 +181,17 @@ package final class RemoteDeviceLists: Sendable {
     /// change then makes the list stale once.
     private func fly(_ flight: Flight, for users: [UserID], at server: ServerName) async {
         let begun = journal.position
+        let landed = await storedMeanwhile(users)
+        let missing = users.filter { landed[$0] == nil }
         let outcome: Result<[UserID: RemoteUserKeys], FederationFailure> =
-            if users.count == 1, let user = users.first {
+            if missing.isEmpty {
+                .success([:])
+            } else if missing.count == 1, let user = missing.first {
                 await devices(of: user)
             } else {
-                await query(users.map { ($0, []) }, at: server)
+                await query(missing.map { ($0, []) }, at: server)
             }
-        await users.forEachConcurrently(limit: Self.writesAtOnce) { [self] user in
+        await missing.forEachConcurrently(limit: Self.writesAtOnce) { [self] user in
             do {
                 switch outcome {
                 case .success(let keys): try await keep(keys[user], of: user, fetchedAt: begun)
@@ -203,7 +207,23 @@ package final class RemoteDeviceLists: Sendable {
                 state.overtaken.remove(user)
             }
         }
-        flight.resolve(outcome)
+        flight.resolve(outcome.map { $0.merging(landed) { $1 } })
+    }
+
+    /// The lists that an earlier fetch brought after the one who asks had looked for them, and before this fetch was begun.
+    private func storedMeanwhile(_ users: [UserID]) async -> [UserID: RemoteUserKeys] {
+        do {
+            let stored = try await storedKeys(of: users.map { ($0, []) })
+            let devices = Dictionary(grouping: stored.devices, by: \.user)
+            let crossSigningKeys = Dictionary(grouping: stored.crossSigningKeys, by: \.user)
+            let keys = stored.fresh.map {
+                RemoteUserKeys(user: $0, stored: devices[$0] ?? [], crossSigningKeys: crossSigningKeys[$0] ?? [])
+            }
+            return Dictionary(keys.map { ($0.user, $0) }) { $1 }
+        } catch {
+            logger.warning("could not read the devices of other servers' users", metadata: ["error": "\(error)"])
+            return [:]
+        }
     }
 
     private func devices(of user: UserID) async -> Result<[UserID: RemoteUserKeys], FederationFailure> {
