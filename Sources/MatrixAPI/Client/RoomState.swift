@@ -51,20 +51,15 @@ enum RoomStateRoutes {
     // MARK: Members
 
     private static func members(_ context: APIContext) async throws -> APIResponse {
-        let wanted = try membership("membership", context), unwanted = try membership("not_membership", context)
+        let selection = MemberSelection(
+            wanted: try membership("membership", context), unwanted: try membership("not_membership", context))
         let at = try context.positionQuery("at")
-        let view = try await context.homeserver.history.complete(try await context.roomView)
-        let events = try await context.homeserver.history.members(of: view, at: at) { membership in
-            // As the specification has it, the two parameters add up.
-            switch (wanted, unwanted) {
-            case (nil, nil): true
-            case (let wanted?, nil): membership == wanted
-            case (nil, let unwanted?): membership != unwanted
-            case (let wanted?, let unwanted?): membership == wanted || membership != unwanted
-            }
+        let history = context.homeserver.history
+        let members = try await history.memberList(of: history.complete(try await context.roomView), at: at, selection)
+        return .object(capacity: members.writtenSize + 16) { writer in
+            writer.key("chunk")
+            members.write(to: &writer, now: .now)
         }
-        let now = Timestamp.now
-        return .object(capacity: events.count * 700) { writer in writer.member("chunk", events, for: nil, now: now) }
     }
 
     private static func membership(_ name: String, _ context: APIContext) throws -> Membership? {

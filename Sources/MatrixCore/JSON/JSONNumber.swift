@@ -5,7 +5,7 @@ package enum JSONNumber {
     package static let maxInteger: Int64 = (1 << 53) - 1
 
     /// Appends the decimal digits of `value`.
-    static func append(_ value: Int64, to bytes: inout [UInt8]) {
+    package static func append(_ value: Int64, to bytes: inout [UInt8]) {
         if value < 0 { bytes.append(UInt8(ascii: "-")) }
         var rest = value.magnitude
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in

@@ -39,6 +39,21 @@ extension RoomHistory {
             .filter { $0.membership.map(isWanted) ?? false }
     }
 
+    /// The same, rendered; of a room as it is now it is rendered once for all who ask for it.
+    package func memberList(
+        of view: RoomView, at position: StreamPosition?, _ selection: MemberSelection
+    ) async throws -> RenderedEvents {
+        let isOfNow = !view.isOfPast && !view.snapshot.isPartial && position.map { $0 >= view.end } ?? true
+        guard isOfNow else { return RenderedEvents(try await members(of: view, at: position, where: selection.contains)) }
+        let environment = rooms.environment
+        return try await environment.memberLists.list(
+            MemberLists.Key(room: view.snapshot.nid, selection: selection), in: view.snapshot.snapshotID,
+            generation: environment.events.generation
+        ) {
+            RenderedEvents(try await members(of: view, at: position, where: selection.contains))
+        }
+    }
+
     /// The member events of those who sent a page of events, as they were at its first event. For clients that load members lazily.
     package func senders(of page: [ViewedEvent], in view: RoomView) async throws -> [TimelineEvent] {
         guard let first = page.first?.event else { return [] }

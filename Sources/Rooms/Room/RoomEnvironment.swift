@@ -12,6 +12,7 @@ package struct RoomEnvironment: Sendable {
     package let stateKeys: StateKeyTable
     package let events: EventCache
     package let aggregations: AggregationCache
+    package let memberLists: MemberLists
     package let erasedUsers: ErasedUsers
     package let partialRooms = PartialRooms()
     package let serverName: ServerName
@@ -41,6 +42,7 @@ package struct RoomEnvironment: Sendable {
         stateKeys = StateKeyTable(database: database, sequences: sequences)
         events = EventCache(byteLimit: eventCacheByteLimit)
         aggregations = AggregationCache(byteLimit: eventCacheByteLimit / 4)
+        memberLists = MemberLists(byteLimit: eventCacheByteLimit / 3)
         erasedUsers = ErasedUsers(database: database)
     }
 

@@ -37,5 +37,7 @@ package final class EventCache: Sendable {
     func didChange(_ nids: some Sequence<EventNID>) {
         redactions.add(1, ordering: .acquiringAndReleasing)
         for nid in nids { events.remove(nid) }
+        // What was made meanwhile of events that were in memory still is out of date as well.
+        redactions.add(1, ordering: .acquiringAndReleasing)
     }
 }

@@ -159,12 +159,22 @@ extension TimelineEvent {
         to writer: inout JSONWriter, includeRoomID: Bool, for viewer: EventViewer?, now: Timestamp,
         membership: Membership? = nil, unsigned extras: ((inout JSONWriter) -> Void)? = nil
     ) {
+        write(
+            to: &writer, includeRoomID: includeRoomID, for: viewer, membership: membership, unsigned: extras,
+            age: { $0.member("age", now.milliseconds(since: $1)) })
+    }
+
+    /// - Parameter age: writes the member `age` of what happened at that time.
+    func write(
+        to writer: inout JSONWriter, includeRoomID: Bool, for viewer: EventViewer?, membership: Membership? = nil,
+        unsigned extras: ((inout JSONWriter) -> Void)? = nil, age: (inout JSONWriter, Timestamp) -> Void
+    ) {
         writer.openRaw(clientJSON)
         if includeRoomID { writer.member("room_id", roomID.string) }
         writer.member(
             "unsigned",
             object: { unsigned in
-                unsigned.member("age", now.milliseconds(since: timestamp))
+                age(&unsigned, timestamp)
                 if let membership { unsigned.member("membership", membership.rawValue) }
                 if let transaction, let viewer, viewer.device == transaction.device, viewer.user == sender {
                     unsigned.member("transaction_id", transaction.id)
@@ -174,18 +184,20 @@ extension TimelineEvent {
                     unsigned.member("prev_sender", replaced.sender.string)
                     unsigned.member("replaces_state", replaced.id.string)
                 }
-                if let redaction { writeRedaction(redaction, to: &unsigned, now: now) }
+                if let redaction { writeRedaction(redaction, to: &unsigned, age: age) }
                 extras?(&unsigned)
             })
         writer.close()
     }
 
-    private func writeRedaction(_ redaction: RedactionOfEvent, to unsigned: inout JSONWriter, now: Timestamp) {
+    private func writeRedaction(
+        _ redaction: RedactionOfEvent, to unsigned: inout JSONWriter, age: (inout JSONWriter, Timestamp) -> Void
+    ) {
         unsigned.member("redacted_by", redaction.id.string)
         unsigned.key("redacted_because")
         unsigned.openRaw(redaction.clientJSON)
         unsigned.member("room_id", roomID.string)
-        unsigned.member("unsigned", object: { $0.member("age", now.milliseconds(since: redaction.timestamp)) })
+        unsigned.member("unsigned", object: { age(&$0, redaction.timestamp) })
         unsigned.close()
     }
 }
