@@ -350,6 +350,26 @@ async def test_accounts_that_end_go_on_by_a_link(mailing, mailbox):
         await client.close()
 
 
+async def test_who_is_not_to_be_told_that_an_account_ends_is_not_told(mailing, mailbox):
+    server = await mailing(account_validity={"enabled": True, "period": "1h", "renew_at": "50m"})
+    admin, alice, bob = await server.register("admin", admin=True), await server.register("alice"), await server.register("bob")
+    for client, address in ((alice, "alice@example.org"), (bob, "bob@example.org")):
+        await add(client, mailbox, address)
+    soon, validity = int(time.time() * 1000) + 20 * 60_000, "/_synapse/admin/v1/account_validity/validity"
+    await admin.post(validity, {"user_id": alice.user, "expiration_ts": soon, "enable_renewal_emails": False})
+    await mailbox.stop()
+    await admin.post(validity, {"user_id": bob.user, "expiration_ts": soon + 60_000})
+    await mailbox.start()
+    # Whose accounts end is looked for at the start, in the order of the ends: alice would come first.
+    await server.restart()
+    assert (await mailbox.next())["To"] == "bob@example.org"
+    await server.restart()
+    await admin.post(validity, {"user_id": alice.user, "expiration_ts": soon + 120_000})
+    assert (await mailbox.next())["To"] == "alice@example.org" and mailbox.mails.empty()
+    for client in (admin, alice, bob):
+        await client.close()
+
+
 async def test_identity_servers(configured, tmp_path):
     """Addresses are published at an identity server, and forgotten there with a signature of this server."""
     partner = await Partner(Authority(tmp_path / "authority")).start()

@@ -34,9 +34,10 @@ package struct RendezvousSessions: Sendable {
     }
 
     package let limits: Limits
-    private var sessions: [ByteString: RendezvousSession] = [:]
-    /// The ids in the order in which they were made; some may be gone.
-    private var order: [ByteString] = []
+    /// By the hashes of their ids: whoever knows the id has the session, and no guess may tell of it by its time.
+    private var sessions: [TokenHash: RendezvousSession] = [:]
+    /// The hashes in the order in which they were made; some may be gone.
+    private var order: [TokenHash] = []
 
     package init(limits: Limits) {
         self.limits = limits
@@ -49,13 +50,13 @@ package struct RendezvousSessions: Sendable {
         makeRoom(at: now)
         let session = RendezvousSession(
             data: data, tag: Self.tag(of: data, at: now), lastModified: now, expiry: now.advanced(byMilliseconds: limits.lifetime))
-        sessions[ByteString(id)] = session
-        order.append(ByteString(id))
+        sessions[TokenHash(id)] = session
+        order.append(TokenHash(id))
         return session
     }
 
     package func session(_ id: String, at now: Timestamp) -> RendezvousSession? {
-        sessions[ByteString(id)].flatMap { $0.expiry > now ? $0 : nil }
+        sessions[TokenHash(id)].flatMap { $0.expiry > now ? $0 : nil }
     }
 
     /// Leaves something else, where nobody else has since `tag`.
@@ -69,13 +70,13 @@ package struct RendezvousSessions: Sendable {
         session.data = data
         session.tag = Self.tag(of: data, at: now)
         session.lastModified = now
-        sessions[ByteString(id)] = session
+        sessions[TokenHash(id)] = session
         return .done(session)
     }
 
     package mutating func end(_ id: String, at now: Timestamp) -> Bool {
         guard session(id, at: now) != nil else { return false }
-        sessions[ByteString(id)] = nil
+        sessions[TokenHash(id)] = nil
         return true
     }
 

@@ -71,7 +71,11 @@ package struct TokenHash: Hashable, Sendable {
         withUnsafeBytes(of: words) { Array($0) }
     }
 
-    package static func == (left: TokenHash, right: TokenHash) -> Bool { left.words == right.words }
+    /// Compares in a time that does not depend on where the two differ.
+    package static func == (left: TokenHash, right: TokenHash) -> Bool {
+        let (left, right) = (left.words, right.words)
+        return (left.0 ^ right.0) | (left.1 ^ right.1) | (left.2 ^ right.2) | (left.3 ^ right.3) == 0
+    }
 
     package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 }

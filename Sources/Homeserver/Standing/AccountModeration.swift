@@ -55,13 +55,15 @@ package struct AccountModeration: Sendable {
 
     /// Makes an account valid for longer.
     ///
-    /// - Parameter expiration: nil: the configured period from now.
+    /// - Parameters:
+    ///   - expiration: nil: the configured period from now.
+    ///   - isTold: the owner is not to be told when that end nears.
     /// - Returns: when the account ends.
     /// - Throws: `M_NOT_FOUND`; `M_UNKNOWN` (400) where accounts do not expire.
-    package func renew(_ user: UserID, until expiration: Timestamp?) async throws -> Timestamp {
+    package func renew(_ user: UserID, until expiration: Timestamp?, isTold: Bool = false) async throws -> Timestamp {
         guard let validity else { throw MatrixError.unknown("Account validity is not enabled", status: 400) }
         let end = expiration ?? Timestamp.now.advanced(byMilliseconds: validity.milliseconds)
-        guard try await database.write({ try AccountStore.setExpiration(end, of: user, on: $0) }) else {
+        guard try await database.write({ try AccountStore.setExpiration(end, of: user, isTold: isTold, on: $0) }) else {
             throw MatrixError.notFound("Unknown user")
         }
         sessions.forget(user)

@@ -33,7 +33,7 @@ package struct AccountRenewal: Sendable {
 
     /// How many accounts are looked for at once.
     private static let batchLimit = 100
-    /// How long a link can be opened after the end of the account, in milliseconds.
+    /// How long a link can be opened after the end of the account, or after the mail where that is later, in milliseconds.
     private static let grace: Int64 = 365 * 86_400_000
 
     /// - Returns: nil where accounts do not end, or nobody is told.
@@ -61,18 +61,16 @@ package struct AccountRenewal: Sendable {
 
     // MARK: Telling
 
-    /// Writes to all whose accounts end soon and who were not written to yet. When the mail server takes none of many mails, the rest is left
-    /// for the next time.
+    /// Writes to all whose accounts end soon and who were not written to yet; who could not be is written to the next time. When the mail
+    /// server takes none of many mails, the rest is left for then as well.
     package func tellThoseWhoseAccountsEnd() async throws {
         let horizon = Timestamp.now.advanced(byMilliseconds: notice.milliseconds)
-        let told = try await database.read { try AccountExpiryStore.toldUntil(on: $0) } ?? Timestamp(milliseconds: 0)
-        var last = (end: told, user: UserID?.none)
+        var last: AccountEnd?
         while !Task.isCancelled {
-            let (after, user) = last
-            let accounts = try await database.read {
-                try AccountExpiryStore.ending(after: after, user, until: horizon, limit: Self.batchLimit, on: $0)
+            let accounts = try await database.read { [last] in
+                try AccountExpiryStore.untold(after: last, until: horizon, limit: Self.batchLimit, on: $0)
             }
-            guard let newest = accounts.last else { break }
+            guard let newest = accounts.last else { return }
             var (sent, failed) = (0, 0)
             for account in accounts {
                 do { sent += try await write(to: account.user, about: account.end) } catch let failure as MailFailure {
@@ -81,12 +79,8 @@ package struct AccountRenewal: Sendable {
                 }
             }
             if sent == 0, failed > 0 { return }
-            // Others may have the same end: the mark stays before it until all of them were told.
-            let mark = newest.end.advanced(byMilliseconds: -1)
-            try await database.write { try AccountExpiryStore.setTold(until: mark, on: $0) }
-            last = (newest.end, newest.user)
+            last = newest
         }
-        if !Task.isCancelled { try await database.write { try AccountExpiryStore.setTold(until: horizon, on: $0) } }
     }
 
     /// Writes to somebody whose account was given another end, where that is one of which its owner would have been told before.
@@ -115,7 +109,11 @@ package struct AccountRenewal: Sendable {
         }
     }
 
-    /// - Returns: how many mails were sent: one to each address of the account.
+    /// Writes to each address of an account, and notes that its owner was told once one of them was reached: who is told by one address is
+    /// not told again for another that never takes a mail.
+    ///
+    /// - Returns: how many mails were sent.
+    /// - Throws: `MailFailure` where all failed.
     private func write(to user: UserID, about end: Timestamp) async throws -> Int {
         let (addresses, name) = try await database.read { connection in
             let rows = try ThirdPartyStore.identifiers(of: user, on: connection).filter { $0.medium == EmailAddress.medium }
@@ -123,13 +121,24 @@ package struct AccountRenewal: Sendable {
             return (rows.map(\.address), try name.flatMap { try JSONDocument(parsing: $0).root.string })
         }
         let token = try box.seal(
-            ["user": .string(user.string), "end": .int(end.milliseconds)], until: end.advanced(byMilliseconds: Self.grace))
+            ["user": .string(user.string), "end": .int(end.milliseconds)],
+            until: max(end, .now).advanced(byMilliseconds: Self.grace))
         let link = "\(publicBaseURL)_matrix/client/unstable/account_validity/renew?token=\(PercentEncoding.encode(token))"
-        let addressees = addresses.compactMap { try? EmailAddress($0) }
-        for address in addressees {
-            try await mailer.sendExpiry(of: name ?? user.string, at: end, link: link, subject: subject, to: address)
+        var (sent, failure) = (0, MailFailure?.none)
+        for address in addresses.compactMap({ try? EmailAddress($0) }) {
+            do {
+                try await mailer.sendExpiry(of: name ?? user.string, at: end, link: link, subject: subject, to: address)
+                sent += 1
+            } catch let error as MailFailure {
+                failure = error
+            }
         }
-        return addressees.count
+        if sent > 0 {
+            try await database.write { try AccountExpiryStore.setTold(end, of: user, on: $0) }
+        } else if let failure {
+            throw failure
+        }
+        return sent
     }
 
     // MARK: Renewing

@@ -11,10 +11,10 @@ enum AccountValidityAdminRoutes {
     private static func renew(_ context: APIContext) async throws -> APIResponse {
         let body = try context.body()
         let user: UserID = try body.requiredIdentifier("user_id")
-        let isTold = try body.optionalBool("enable_renewal_emails") ?? true
+        let isToBeTold = try body.optionalBool("enable_renewal_emails") ?? true
         let expiration = try body.optionalInt("expiration_ts").map { Timestamp(milliseconds: $0) }
-        let end = try await context.homeserver.moderation.renew(user, until: expiration)
-        if isTold { try await context.homeserver.accountRenewal?.tell(user, of: end) }
+        let end = try await context.homeserver.moderation.renew(user, until: expiration, isTold: !isToBeTold)
+        if isToBeTold { try await context.homeserver.accountRenewal?.tell(user, of: end) }
         return .object { $0.member("expiration_ts", end) }
     }
 }

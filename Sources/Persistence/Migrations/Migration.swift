@@ -8,12 +8,18 @@ package struct Migration: Sendable {
     package let number: Int
     package let name: String
     private let makeStatements: @Sendable (SQLDialect) -> [SQL]
+    /// What SQL cannot say on both databases; runs after the statements, in their transaction.
+    let fill: (@Sendable (any SQLConnection) throws -> Void)?
 
     /// - Parameter statements: one statement per element.
-    package init(number: Int, name: String, statements: @escaping @Sendable (SQLDialect) -> [SQL]) {
+    package init(
+        number: Int, name: String, statements: @escaping @Sendable (SQLDialect) -> [SQL],
+        fill: (@Sendable (any SQLConnection) throws -> Void)? = nil
+    ) {
         self.number = number
         self.name = name
         makeStatements = statements
+        self.fill = fill
     }
 
     package init(number: Int, name: String, statements: [SQL]) {

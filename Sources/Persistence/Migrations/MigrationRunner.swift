@@ -48,6 +48,7 @@ package struct MigrationRunner: Sendable {
         }
         guard let next = migrations.first(where: { !applied.contains($0.number) }) else { return .upToDate }
         for statement in next.statements(connection.dialect) { try connection.execute(SQL(once: statement.text)) }
+        try next.fill?(connection)
         try connection.execute(
             SQL(once: "INSERT INTO schema_migrations (number, name) VALUES ($1, $2)"), [.int(next.number), .text(next.name)])
         return .applied(next)

@@ -30,5 +30,6 @@ package enum Migrations {
         .retention,
         .partialRooms,
         .media,
+        .accountMarks,
     ]
 }

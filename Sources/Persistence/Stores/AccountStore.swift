@@ -146,10 +146,14 @@ package enum AccountStore {
             [.text(user.string), .text(version), .int(time.milliseconds)]) == 1
     }
 
+    /// - Parameter isTold: the owner was told of that end, or is not to be.
     /// - Returns: false if there is no such account.
-    package static func setExpiration(_ time: Timestamp?, of user: UserID, on connection: any SQLConnection) throws -> Bool {
+    package static func setExpiration(
+        _ time: Timestamp?, of user: UserID, isTold: Bool = false, on connection: any SQLConnection
+    ) throws -> Bool {
         try connection.execute(
-            "UPDATE users SET expiration_ts = $2 WHERE user_id = $1", [.text(user.string), .optional(time?.milliseconds)]) == 1
+            "UPDATE users SET expiration_ts = $2, renewal_email_sent = $3 WHERE user_id = $1",
+            [.text(user.string), .optional(time?.milliseconds), .bool(isTold)]) == 1
     }
 
     /// Gives every living account without an end one.

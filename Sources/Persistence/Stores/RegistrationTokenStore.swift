@@ -1,4 +1,5 @@
-// Tokens that let people register: table `registration_tokens` (migration 21). Client-Server API §Token-authenticated registration.
+// Tokens that let people register: table `registration_tokens` (migrations 21, 28).
+// Client-Server API §Token-authenticated registration.
 
 import MatrixCore
 
@@ -34,24 +35,25 @@ package struct RegistrationTokenRow: Sendable, Equatable {
     }
 }
 
-/// Reads and writes registration tokens.
+/// Reads and writes registration tokens, which are found by their SHA-256: the time that a database takes to compare a guess with the tokens
+/// themselves would tell of them.
 package enum RegistrationTokenStore {
     /// False if there is one of this text already.
     package static func insert(_ row: RegistrationTokenRow, on connection: any SQLConnection) throws -> Bool {
         try connection.execute(
             """
-            INSERT INTO registration_tokens (token, uses_allowed, pending, completed, expiry_ts) VALUES ($1, $2, $3, $4, $5)
+            INSERT INTO registration_tokens (token, token_hash, uses_allowed, pending, completed, expiry_ts) VALUES ($1, $2, $3, $4, $5, $6)
             ON CONFLICT DO NOTHING
             """,
             [
-                .text(row.token), .optional(row.usesAllowed), .int(row.pending), .int(row.completed),
+                .text(row.token), hash(of: row.token), .optional(row.usesAllowed), .int(row.pending), .int(row.completed),
                 .optional(row.expiry?.milliseconds),
             ]) == 1
     }
 
     package static func token(_ token: String, on connection: any SQLConnection) throws -> RegistrationTokenRow? {
         try connection.first(
-            "SELECT token, uses_allowed, pending, completed, expiry_ts FROM registration_tokens WHERE token = $1", [.text(token)],
+            "SELECT token, uses_allowed, pending, completed, expiry_ts FROM registration_tokens WHERE token_hash = $1", [hash(of: token)],
             RegistrationTokenRow.init)
     }
 
@@ -66,24 +68,26 @@ package enum RegistrationTokenStore {
         try connection.execute(
             """
             UPDATE registration_tokens SET pending = pending + 1
-            WHERE token = $1 AND (expiry_ts IS NULL OR expiry_ts >= $2) AND (uses_allowed IS NULL OR pending + completed < uses_allowed)
-            """, [.text(token), .int(now.milliseconds)]) == 1
+            WHERE token_hash = $1 AND (expiry_ts IS NULL OR expiry_ts >= $2) AND (uses_allowed IS NULL OR pending + completed < uses_allowed)
+            """, [hash(of: token), .int(now.milliseconds)]) == 1
     }
 
     /// False if there is no such token.
     package static func setUsesAllowed(_ uses: Int64?, of token: String, on connection: any SQLConnection) throws -> Bool {
         try connection.execute(
-            "UPDATE registration_tokens SET uses_allowed = $2 WHERE token = $1", [.text(token), .optional(uses)]) == 1
+            "UPDATE registration_tokens SET uses_allowed = $2 WHERE token_hash = $1", [hash(of: token), .optional(uses)]) == 1
     }
 
     /// False if there is no such token.
     package static func setExpiry(_ expiry: Timestamp?, of token: String, on connection: any SQLConnection) throws -> Bool {
         try connection.execute(
-            "UPDATE registration_tokens SET expiry_ts = $2 WHERE token = $1", [.text(token), .optional(expiry?.milliseconds)]) == 1
+            "UPDATE registration_tokens SET expiry_ts = $2 WHERE token_hash = $1", [hash(of: token), .optional(expiry?.milliseconds)]) == 1
     }
 
     /// False if there is no such token.
     package static func delete(_ token: String, on connection: any SQLConnection) throws -> Bool {
-        try connection.execute("DELETE FROM registration_tokens WHERE token = $1", [.text(token)]) == 1
+        try connection.execute("DELETE FROM registration_tokens WHERE token_hash = $1", [hash(of: token)]) == 1
     }
+
+    private static func hash(of token: String) -> SQLValue { .blob(SHA256Hash.hash(Array(token.utf8))) }
 }

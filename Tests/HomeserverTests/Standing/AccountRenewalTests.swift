@@ -72,6 +72,46 @@ struct AccountRenewalTests {
         }
     }
 
+    @Test("who was not reached is tried again when others were, and who was reached by one address is not told again for another")
+    func unreachable() async throws {
+        try await withDatabase(.sqlite) { database in
+            let server = try await AccountsFixture(database)
+            for name in ["alice", "bob"] { try await account(name, ending: Self.days(3), server) }
+            try await database.write { connection in
+                let row = ThirdPartyRow(medium: "email", address: "another@example.org", validated: .now, added: .now)
+                _ = try ThirdPartyStore.insert(row, of: UserID(trusted: "@alice:test"), on: connection)
+            }
+            server.mails.unreachable.withLock { $0 = ["another@example.org", "bob@example.org"] }
+            try await renewal(server).tellThoseWhoseAccountsEnd()
+            #expect(server.mails.sent.withLock { $0.map(\.to.text) } == ["alice@example.org"])
+            server.mails.unreachable.withLock { $0 = [] }
+            try await renewal(server).tellThoseWhoseAccountsEnd()
+            #expect(server.mails.sent.withLock { $0.map(\.to.text) } == ["alice@example.org", "bob@example.org"])
+        }
+    }
+
+    @Test("an end of which the owner is not to be told stays untold when it nears; the next is told", arguments: DatabaseKind.allCases)
+    func silent(kind: DatabaseKind) async throws {
+        try await withDatabase(kind) { database in
+            let server = try await AccountsFixture(database, validity: Self.period)
+            try await account("alice", ending: Self.days(30), server)
+            let alice = UserID(trusted: "@alice:test"), renewal = try renewal(server)
+            _ = try await server.moderation.renew(alice, until: Self.days(3), isTold: true)
+            try await renewal.tellThoseWhoseAccountsEnd()
+            #expect(server.mails.count == 0)
+            _ = try await server.moderation.renew(alice, until: Self.days(2), isTold: false)
+            try await renewal.tellThoseWhoseAccountsEnd()
+            #expect(server.mails.count == 1)
+            // A link makes a new end, of which the owner is told when it comes near.
+            _ = try await renewal.renew(by: try #require(server.mails.parameter("token")))
+            try await renewal.tellThoseWhoseAccountsEnd()
+            #expect(server.mails.count == 1)
+            let end = try #require(try await database.read { try AccountStore.account(alice, on: $0)?.expiration })
+            let untold = try await database.read { try AccountExpiryStore.untold(after: nil, until: end, limit: 10, on: $0) }
+            #expect(untold == [AccountEnd(user: alice, end: end)])
+        }
+    }
+
     @Test("a link is good for one end of one account")
     func link() async throws {
         try await withDatabase(.sqlite) { database in

@@ -133,9 +133,12 @@ final class DeviceRecorder: DeviceObserver {
 final class MailRecorder: MailTransport {
     let sent = Mutex<[MailMessage]>([])
     let isBroken = Mutex(false)
+    /// Addresses at which no mail is taken.
+    let unreachable = Mutex<Set<String>>([])
 
     func send(_ message: MailMessage) async throws(MailFailure) {
         if isBroken.withLock({ $0 }) { throw MailFailure("no route to host") }
+        if unreachable.withLock({ $0.contains(message.to.text) }) { throw MailFailure("550 no such user") }
         sent.withLock { $0.append(message) }
     }
 
