@@ -109,7 +109,8 @@ package final class Homeserver: Sendable {
     /// nil: this server keeps no media.
     package let media: MediaRepository?
 
-    package let threadSubscriptions: ThreadSubscriptionService
+    /// nil where users cannot follow threads.
+    package let threadSubscriptions: ThreadSubscriptionService?
     package let delayedEvents: DelayedEventService
     package let delayedStateCancellation: CommitReader
 
@@ -262,7 +263,8 @@ package final class Homeserver: Sendable {
             database: database, interactive: interactiveAuthentication, login: login, signOn: singleSignOn.signOn,
             timeout: configuration.interactiveAuthTimeout)
         sharedSecretRegistration = SharedSecretRegistration(secret: configuration.registrationSharedSecret)
-        pushRules = PushRuleService(database: database, journal: journal)
+        pushRules = PushRuleService(
+            database: database, journal: journal, hasThreadSubscriptions: configuration.hasThreadSubscriptions)
         accountData = AccountDataService(database: database, journal: journal, pushRules: pushRules)
         tags = TagService(accountData: accountData, rooms: rooms)
         searchReader = CommitReader(SearchIndex(), journal: journal, database: database, logger: logger)
@@ -311,7 +313,9 @@ package final class Homeserver: Sendable {
                 source: LocalActivity(serverName: serverName, typing: typing, receipts: receipts, presence: presence), logger: logger),
             carrier: FederationCarrier(client: federation.client, logger: logger))
 
-        threadSubscriptions = ThreadSubscriptionService(database: database, journal: journal, history: history)
+        threadSubscriptions =
+            configuration.hasThreadSubscriptions
+            ? ThreadSubscriptionService(database: database, journal: journal, history: history) : nil
         delayedEvents = DelayedEventService(
             database: database, rooms: rooms, membership: membership, longestDelay: configuration.maxEventDelay, logger: logger)
         delayedStateCancellation = CommitReader(

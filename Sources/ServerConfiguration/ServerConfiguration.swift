@@ -113,6 +113,8 @@ package struct ServerConfiguration: Sendable {
     package var rtcTransports: [JSONValue] = []
     /// `experimental_features.msc3720_enabled`: users may ask whether accounts exist.
     package var tellsAccountStatus = false
+    /// `experimental_features.msc4306_enabled`: users may follow threads, and push rules go by it.
+    package var hasThreadSubscriptions = false
 
     package var rateLimits = RateLimits()
     package var budgets = Budgets()

@@ -279,7 +279,6 @@ async def test_extensions(server, people):
     await alice.post(f"{alice.room(room)}/receipt/m.read/{event}")
     await alice.put(f"{alice.room(room)}/typing/{alice.user}", {"typing": True, "timeout": 20000})
     await bob.put(f"/_matrix/client/v3/user/{bob.user}/rooms/{room}/account_data/org.example", {"a": 1})
-    await bob.put(f"/_matrix/client/unstable/io.element.msc4306/rooms/{room}/thread/{event}/subscription", {})
     asked = {**wanted, "to_device": {"enabled": True, "since": since}}
     second = await slide(bob, first["pos"], lists=window((0, 9)), extensions=asked)
     extensions = second["extensions"]
@@ -288,7 +287,7 @@ async def test_extensions(server, people):
     assert extensions["typing"]["rooms"][room] == {"type": "m.typing", "content": {"user_ids": [alice.user]}}
     assert extensions["account_data"]["rooms"][room] == [{"type": "org.example", "content": {"a": 1}}]
     assert extensions["e2ee"]["device_lists"] == {"changed": [], "left": []}
-    assert list(extensions["io.element.msc4308.thread_subscriptions"]["subscribed"][room]) == [event]
+    assert "io.element.msc4308.thread_subscriptions" not in extensions, "the operator does not want it"
     # Confirmed, the message is gone; unconfirmed, it would come again.
     again = await slide(bob, first["pos"], lists=window((0, 9)), extensions=asked)
     assert len(again["extensions"]["to_device"]["events"]) == 1

@@ -3,8 +3,17 @@
 from urllib.parse import quote
 
 import pytest
+import pytest_asyncio
 
-from homeserver import MatrixFailure
+from homeserver import MatrixFailure, joined, room_of_two
+
+SUBSCRIBED, UNSUBSCRIBED = (f".io.element.msc4306.rule.{name}_thread" for name in ("subscribed", "unsubscribed"))
+RULES = "/_matrix/client/v3/pushrules/"
+
+
+@pytest_asyncio.fixture
+async def server(configured):
+    return await configured(experimental_features={"msc4306_enabled": True})
 
 
 def path(room, root):
@@ -85,3 +94,73 @@ async def test_the_list_of_subscriptions_in_pages(server, people):
 
     assert (await status(listed(alice, limit=0)))[0] == 400
     assert (await status(listed(alice, limit=10, **{"from": "nonsense"})))[0] == 400
+
+
+async def test_sliding_sync_tells_of_subscriptions(server, people):
+    alice = await people("alice")
+    room = await alice.create_room()
+    root = await alice.send(room, "root")
+    sync = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
+    asked = {"extensions": {"io.element.msc4308.thread_subscriptions": {"enabled": True}}}
+    start = (await alice.post(sync, asked))["pos"]
+    await alice.put(path(room, root), {})
+    answer = await alice.post(f"{sync}?pos={quote(start, safe='')}", asked)
+    assert list(answer["extensions"]["io.element.msc4308.thread_subscriptions"]["subscribed"][room]) == [root]
+
+
+async def test_only_who_follows_a_thread_is_notified_of_it(server, people):
+    alice, bob, room = await room_of_two(people)
+    carol = await server.register("carol")
+    await carol.join(room)
+    root = await alice.send(room, "root")
+    assert (await bob.get("/_matrix/client/versions"))["unstable_features"]["org.matrix.msc4306"] is True
+    rules = (await bob.get(RULES))["global"]["postcontent"]
+    assert [rule["rule_id"] for rule in rules] == [UNSUBSCRIBED, SUBSCRIBED]
+
+    async def unread(client):
+        counts = joined(await client.sync(), room)["unread_notifications"]
+        return counts["notification_count"], counts["highlight_count"]
+
+    async def reply(text, **more):
+        return await alice.send(room, {"msgtype": "m.text", "body": text, **thread(root), **more})
+
+    await bob.put(path(room, root), {})
+    assert (await unread(bob), await unread(carol)) == ((1, 0), (1, 0))
+    first = await reply("for those who follow")
+    assert (await unread(bob), await unread(carol)) == ((2, 0), (1, 0))
+    await reply("for both of you", **{"m.mentions": {"user_ids": [bob.user, carol.user]}})
+    assert (await unread(bob), await unread(carol)) == ((3, 1), (2, 1))
+    notified = (await bob.get("/_matrix/client/v3/notifications"))["notifications"]
+    assert {"set_tweak": "sound", "value": "default"} in next(n["actions"] for n in notified if n["event"]["event_id"] == first)
+    assert first not in [n["event"]["event_id"] for n in (await carol.get("/_matrix/client/v3/notifications"))["notifications"]]
+
+    # Who ceases to follow keeps what was counted, over a restart too.
+    await bob.call("DELETE", path(room, root))
+    await server.restart()
+    assert await unread(bob) == (3, 1)
+    await reply("for nobody")
+    await alice.send(room, "for all")
+    assert (await unread(bob), await unread(carol)) == ((4, 1), (3, 1))
+
+    # The rules are the user's to change.
+    rule = f"{RULES}global/postcontent/{UNSUBSCRIBED}"
+    await carol.put(rule + "/enabled", {"enabled": False})
+    await reply("for carol, by the rule for messages")
+    assert (await unread(bob), await unread(carol)) == ((4, 1), (4, 1))
+    assert await status(carol.put(f"{RULES}global/postcontent/mine", {"conditions": [], "actions": []})) == (400, "M_INVALID_PARAM")
+    await carol.close()
+
+
+async def test_nothing_of_it_where_the_operator_does_not_want_it(configured):
+    server = await configured()
+    alice = await server.register("alice")
+    room = await alice.create_room()
+    root = await alice.send(room, "root")
+    assert (await alice.get("/_matrix/client/versions"))["unstable_features"]["org.matrix.msc4306"] is False
+    for refused in (alice.get(path(room, root)), alice.put(path(room, root), {}), alice.call("DELETE", path(room, root)), listed(alice)):
+        assert await status(refused) == (404, "M_UNRECOGNIZED")
+    assert "postcontent" not in (await alice.get(RULES))["global"]
+    rule = f"{RULES}global/postcontent/{SUBSCRIBED}"
+    assert (await status(alice.get(rule)))[0] == 404
+    assert (await status(alice.put(rule + "/enabled", {"enabled": False})))[0] == 404
+    await alice.close()

@@ -8,7 +8,7 @@ import Testing
     @Test("features are as Synapse has them, and as the file says")
     func values() throws {
         let plain = try settings("")
-        #expect(plain.enableSearch && plain.rtcTransports.isEmpty && !plain.tellsAccountStatus)
+        #expect(plain.enableSearch && plain.rtcTransports.isEmpty && !plain.tellsAccountStatus && !plain.hasThreadSubscriptions)
         let configuration = try settings(
             """
             enable_search: false
@@ -16,9 +16,9 @@ import Testing
               transports:
                 - {type: livekit, livekit_service_url: 'https://rtc.example.com/livekit/jwt'}
                 - {type: other, anything: 5}
-            experimental_features: {msc3720_enabled: true}
+            experimental_features: {msc3720_enabled: true, msc4306_enabled: true}
             """)
-        #expect(!configuration.enableSearch && configuration.tellsAccountStatus)
+        #expect(!configuration.enableSearch && configuration.tellsAccountStatus && configuration.hasThreadSubscriptions)
         #expect(
             configuration.rtcTransports == [
                 ["type": "livekit", "livekit_service_url": "https://rtc.example.com/livekit/jwt"], ["type": "other", "anything": 5],

@@ -24,11 +24,14 @@ package final class PushRuleService: Sendable {
 
     private let database: any Database
     private let journal: Journal
+    private let hasThreadSubscriptions: Bool
     private let cache: Mutex<Cache>
 
-    package init(database: any Database, journal: Journal, capacity: Int = 2000) {
+    /// - Parameter hasThreadSubscriptions: whether users may follow threads, and have push rules about them.
+    package init(database: any Database, journal: Journal, hasThreadSubscriptions: Bool = false, capacity: Int = 2000) {
         self.database = database
         self.journal = journal
+        self.hasThreadSubscriptions = hasThreadSubscriptions
         cache = Mutex(Cache(known: RecentCache(capacity: capacity)))
     }
 
@@ -62,11 +65,13 @@ package final class PushRuleService: Sendable {
 
     /// - Throws: `M_NOT_FOUND`.
     package func setEnabled(_ isEnabled: Bool, _ kind: PushRule.Kind, _ id: ByteString, of user: UserID) async throws {
+        try checkExists(kind)
         try await change(user) { changes throws(MatrixError) in try changes.setEnabled(isEnabled, kind, id) }
     }
 
     /// - Throws: `M_NOT_FOUND`.
     package func setActions(_ actions: [JSONValue], _ kind: PushRule.Kind, _ id: ByteString, of user: UserID) async throws {
+        try checkExists(kind)
         try await change(user) { changes throws(MatrixError) in try changes.setActions(actions, kind, id) }
     }
 
@@ -77,6 +82,11 @@ package final class PushRuleService: Sendable {
     }
 
     // MARK: Steps
+
+    /// The server's rules about threads are none where nobody can follow threads.
+    private func checkExists(_ kind: PushRule.Kind) throws(MatrixError) {
+        guard kind != .postcontent || hasThreadSubscriptions else { throw .notFound("Push rule not found") }
+    }
 
     private func change(
         _ user: UserID, by mutate: @escaping @Sendable (inout PushRuleChanges) throws(MatrixError) -> Void
@@ -96,7 +106,8 @@ package final class PushRuleService: Sendable {
         if let known { return known }
         let stored = try await database.read { try PushRuleStore.changes(of: user, on: $0) }
         let changes = try PushRuleRecord.changes(stored?.changes)
-        let loaded = Known(ruleset: PushRuleset(user: user, changes: changes), position: stored?.position ?? -1)
+        let ruleset = PushRuleset(user: user, changes: changes, hasThreadSubscriptions: hasThreadSubscriptions)
+        let loaded = Known(ruleset: ruleset, position: stored?.position ?? -1)
         cache.withLock {
             if $0.epoch == epoch { $0.known.insert(loaded, for: user) }
         }

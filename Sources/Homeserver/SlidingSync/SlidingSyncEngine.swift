@@ -12,7 +12,8 @@ import Synchronization
 /// compared by numbers at most, and a client that waits is one more waiter of its user.
 package final class SlidingSyncEngine: Sendable {
     let sync: SyncEngine
-    let threadSubscriptions: ThreadSubscriptionService
+    /// nil where users cannot follow threads: then the extension has nothing to say.
+    let threadSubscriptions: ThreadSubscriptionService?
     package let connections: SlidingConnections
 
     private struct State {
@@ -25,7 +26,7 @@ package final class SlidingSyncEngine: Sendable {
 
     private let state = Mutex(State())
 
-    package init(sync: SyncEngine, threadSubscriptions: ThreadSubscriptionService, connections: SlidingConnections) {
+    package init(sync: SyncEngine, threadSubscriptions: ThreadSubscriptionService?, connections: SlidingConnections) {
         self.sync = sync
         self.threadSubscriptions = threadSubscriptions
         self.connections = connections

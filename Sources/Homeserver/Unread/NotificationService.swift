@@ -100,6 +100,8 @@ package final class NotificationService: Sendable {
         var nid: RoomNID { row.roomNID }
         var membership: Membership { row.membership }
         var evaluation: UnreadEvaluation?
+        /// As far as `events` ask for it; nil until one does.
+        var followed: FollowedThreads?
     }
 
     private struct Walk {
@@ -143,6 +145,7 @@ package final class NotificationService: Sendable {
         while let head = walk.heads.popMax(), var room = walk.rooms[head.room] {
             if room.events.isEmpty {
                 room.events = try await chunk(of: room).reversed()
+                room.followed = nil
                 guard let oldest = room.events.first else {
                     walk.rooms[head.room] = room
                     continue
@@ -184,13 +187,25 @@ package final class NotificationService: Sendable {
     /// What the user's rules say about an event; nil where they are not asked.
     private func outcome(of event: TimelineEvent, _ walk: inout Walk) async throws -> PushOutcome? {
         guard event.sender != walk.user, event.redaction == nil, !walk.ignoredUsers.contains(event.sender),
-            let room = walk.rooms[event.roomNID]
+            var room = walk.rooms[event.roomNID]
         else { return nil }
-        if let known = room.evaluation { return known.outcome(of: event) }
-        let evaluation = try await UnreadEvaluation(
-            user: walk.user, rules: walk.rules, ignoredUsers: walk.ignoredUsers, room: try await rooms.existing(event.roomID).current,
-            events: events, parsed: unread.parsed)
-        walk.rooms[event.roomNID]?.evaluation = evaluation
-        return evaluation.outcome(of: event)
+        let evaluation = try await evaluation(in: room, at: event.roomID, walk)
+        let followed: FollowedThreads
+        if let known = room.followed {
+            followed = known
+        } else {
+            followed = try await evaluation.followedThreads(in: room.events + [event])
+        }
+        room.evaluation = evaluation
+        room.followed = followed
+        walk.rooms[event.roomNID] = room
+        return evaluation.outcome(of: event, followed)
+    }
+
+    private func evaluation(in room: Room, at id: RoomID, _ walk: Walk) async throws -> UnreadEvaluation {
+        if let known = room.evaluation { return known }
+        return try await UnreadEvaluation(
+            user: walk.user, rules: walk.rules, ignoredUsers: walk.ignoredUsers, room: try await rooms.existing(id).current,
+            database: database, events: events, parsed: unread.parsed)
     }
 }

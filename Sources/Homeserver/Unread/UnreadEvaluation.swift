@@ -18,6 +18,18 @@ final class ParsedEvents: Sendable {
     }
 }
 
+/// Which threads of some events a user follows. MSC4306.
+struct FollowedThreads: Sendable {
+    /// nil where no rule asks.
+    fileprivate var roots: Set<EventID>?
+
+    /// Whether the user follows the thread of `event`; nil where it is in none, or no rule asks.
+    fileprivate func contains(threadOf event: TimelineEvent) -> Bool? {
+        guard let roots, let root = event.thread else { return nil }
+        return roots.contains(root)
+    }
+}
+
 /// Everything that one user's rules are tried by.
 struct UnreadEvaluation: Sendable {
     let user: UserID
@@ -26,18 +38,21 @@ struct UnreadEvaluation: Sendable {
     let room: RoomSnapshot
     /// The user's in the room, where a rule asks for it.
     let displayName: String?
+    let database: any Database
     let events: EventReader
     let parsed: ParsedEvents
 
-    /// Member count, power levels and display name are those of now: events are looked at when the user comes to ask for them.
+    /// Member count, power levels, display name and followed threads are those of now: events are looked at when the user comes to ask
+    /// for them.
     init(
-        user: UserID, rules: PushRuleset, ignoredUsers: Set<UserID>, room: RoomSnapshot, events: EventReader,
+        user: UserID, rules: PushRuleset, ignoredUsers: Set<UserID>, room: RoomSnapshot, database: any Database, events: EventReader,
         parsed: ParsedEvents
     ) async throws {
         self.user = user
         self.rules = rules
         self.ignoredUsers = ignoredUsers
         self.room = room
+        self.database = database
         self.events = events
         self.parsed = parsed
         var displayName: String?
@@ -49,14 +64,28 @@ struct UnreadEvaluation: Sendable {
 
     /// The steps that events stand for, in their order. Most events are none.
     func steps(of timeline: some Sequence<TimelineEvent>) async throws -> [UnreadTally.Step] {
+        let followed = try await followedThreads(in: timeline)
         var steps: [UnreadTally.Step] = []
         for event in timeline {
-            if let step = try await step(of: event) { steps.append(step) }
+            if let step = try await step(of: event, followed) { steps.append(step) }
         }
         return steps
     }
 
-    private func step(of event: TimelineEvent) async throws -> UnreadTally.Step? {
+    /// Which of the threads in which others spoke the user follows: one read, and none where nobody did.
+    func followedThreads(in timeline: some Sequence<TimelineEvent>) async throws -> FollowedThreads {
+        guard rules.usesThreadSubscriptions else { return FollowedThreads() }
+        var roots: Set<EventID> = []
+        for event in timeline where event.sender != user {
+            if let root = event.thread { roots.insert(root) }
+        }
+        guard !roots.isEmpty else { return FollowedThreads() }
+        let (user, room, threads) = (user, room.roomID, roots)
+        return FollowedThreads(
+            roots: try await database.read { try ThreadSubscriptionStore.subscribed(user, to: threads, in: room, on: $0) })
+    }
+
+    private func step(of event: TimelineEvent, _ followed: FollowedThreads) async throws -> UnreadTally.Step? {
         if event.stateKey == user.text, let membership = event.membership, membership != event.previousMembership {
             return .begin(event.position)
         }
@@ -69,17 +98,18 @@ struct UnreadEvaluation: Sendable {
             return try await events.event(target, in: event.roomID).map { .redact($0.position) }
         }
         guard event.redaction == nil, !ignoredUsers.contains(event.sender) else { return nil }
-        let outcome = outcome(of: event)
+        let outcome = outcome(of: event, followed)
         guard outcome.notifies else { return nil }
         return .notify(event.position, thread: ThreadMembership.thread(of: event), highlights: outcome.highlights)
     }
 
     /// What the rules say about an event. One that cannot be read notifies nobody.
-    func outcome(of event: TimelineEvent) -> PushOutcome {
+    func outcome(of event: TimelineEvent, _ followed: FollowedThreads) -> PushOutcome {
         guard let json = parsed.json(of: event) else { return .nothing }
         let pushEvent = PushEvent(
             json: json, id: event.id, roomID: event.roomID, type: event.type, stateKey: event.stateKey, sender: event.sender,
             memberCount: room.joinedCount, powerLevels: room.powerLevels)
-        return rules.evaluate(pushEvent, for: user, displayName: displayName)
+        return rules.evaluate(
+            pushEvent, for: user, displayName: displayName, followsThread: followed.contains(threadOf: event))
     }
 }

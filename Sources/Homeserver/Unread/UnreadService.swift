@@ -216,7 +216,7 @@ package final class UnreadService: Sendable {
     ) async throws -> UnreadEvaluation {
         try await UnreadEvaluation(
             user: user, rules: try await pushRules.ruleset(of: user), ignoredUsers: ignoredUsers,
-            room: try await rooms.existing(question.room).current, events: events, parsed: parsed)
+            room: try await rooms.existing(question.room).current, database: database, events: events, parsed: parsed)
     }
 
     // MARK: Storing
@@ -249,8 +249,8 @@ extension UnreadService: ReceiptObserver {
 }
 
 extension UnreadService: Service {
-    /// Stores tallies now and then until the server stops. What was counted by push rules that have changed since cannot be counted
-    /// again, so it is stored with the next round.
+    /// Stores tallies now and then until the server stops. What was counted by push rules, or by followed threads, that have changed
+    /// since cannot be counted again, so it is stored with the next round.
     package func run() async throws {
         let changes = commits.from(commits.position)
         await withTaskGroup(of: Void.self) { group in
@@ -267,9 +267,12 @@ extension UnreadService: Service {
 
     private func noteRuleChanges(in commit: Commit) {
         for change in commit.changes {
-            guard case .accountData(let user, nil) = change.kind else { continue }
-            shelf.withLock { $0.noteAll(of: user) }
-            saving.isNeeded()
+            switch change.kind {
+            case .accountData(let user, nil), .threadSubscription(let user):
+                shelf.withLock { $0.noteAll(of: user) }
+                saving.isNeeded()
+            default: continue
+            }
         }
     }
 }

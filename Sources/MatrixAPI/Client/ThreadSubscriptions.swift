@@ -17,35 +17,43 @@ enum ThreadSubscriptionRoutes {
     /// The most subscriptions of one answer, and how many where the client does not say.
     private static let limits = (most: 512, usual: 100)
 
+    /// As with Synapse, there are no such endpoints where the operator does not want them.
+    private static func service(_ context: APIContext) throws(MatrixError) -> ThreadSubscriptionService {
+        guard let service = context.homeserver.threadSubscriptions else { throw .unrecognized }
+        return service
+    }
+
     private static func show(_ context: APIContext) async throws -> APIResponse {
-        guard let isAutomatic = try await context.homeserver.threadSubscriptions.isAutomatic(key(context)) else {
+        guard let isAutomatic = try await service(context).isAutomatic(key(context)) else {
             throw MatrixError.notFound("Not subscribed.")
         }
         return .object { $0.member("automatic", isAutomatic) }
     }
 
     private static func subscribe(_ context: APIContext) async throws -> APIResponse {
+        let service = try service(context)
         let body = try context.body()
         var cause: EventID?
         if try body.optionalString("automatic") != nil { cause = try body.requiredIdentifier("automatic") }
-        try await context.homeserver.threadSubscriptions.subscribe(key(context), because: cause)
+        try await service.subscribe(key(context), because: cause)
         return .empty
     }
 
     private static func unsubscribe(_ context: APIContext) async throws -> APIResponse {
-        try await context.homeserver.threadSubscriptions.unsubscribe(key(context))
+        try await service(context).unsubscribe(key(context))
         return .empty
     }
 
     /// The newest first in time, told as maps; `end` continues with the older ones.
     private static func list(_ context: APIContext) async throws -> APIResponse {
+        let service = try service(context)
         guard context.query("dir") == "b" else { throw MatrixError.invalidParam("dir must be b") }
         let wanted = try context.queryInt("limit") ?? Int64(limits.usual)
         guard wanted > 0 else { throw MatrixError.invalidParam("limit must be greater than 0") }
         let limit = Int(min(wanted, Int64(limits.most)))
         let newest = context.homeserver.journal.position
         let from = min(try token("from", context) ?? newest, newest)
-        let rows = try await context.homeserver.threadSubscriptions.changes(
+        let rows = try await service.changes(
             of: try context.requester.user, after: try token("to", context) ?? .zero, upTo: from, limit: limit)
         return .object { body in
             ThreadSubscriptionContent.write(rows, to: &body)

@@ -28,10 +28,9 @@ enum VersionsRoutes {
         // Private receipts; receipts and counts by thread. Unread counts by thread (MSC3773) have their stable names only, of 1.4.
         ("org.matrix.msc2285.stable", true),
         ("org.matrix.msc3771", true),
-        // Threads, relations through relations, and following threads.
+        // Threads, and relations through relations.
         ("org.matrix.msc3440.stable", true),
         ("org.matrix.msc3981", true),
-        ("org.matrix.msc4306", true),
         // Aliases of a room; rooms of a type in the directory; rooms in common.
         ("org.matrix.msc2432", true),
         ("org.matrix.msc3827.stable", true),
@@ -50,6 +49,7 @@ enum VersionsRoutes {
     private static func features(by configuration: ServerConfiguration) -> [(String, Bool)] {
         let encryption = configuration.encryptionEnabledByDefault
         return [
+            ("org.matrix.msc4306", configuration.hasThreadSubscriptions),
             ("org.matrix.msc4140", configuration.maxEventDelay > .zero),
             ("org.matrix.msc4143", !configuration.rtcTransports.isEmpty),
             ("org.matrix.msc4108", configuration.login.rendezvous.isEnabled || configuration.login.rendezvous.delegationEndpoint != nil),

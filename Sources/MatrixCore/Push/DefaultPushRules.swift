@@ -72,6 +72,19 @@ enum DefaultPushRules {
             .underride, ".m.rule.encrypted", conditions: [.eventMatch("type", "m.room.encrypted")], actions: [notify]),
     ]
 
+    /// MSC4306: events in threads notify those who follow the thread. Mentions and words that a user waits for stand above.
+    static let threads: [PushRule] = [
+        PushRule(
+            .postcontent, ".io.element.msc4306.rule.unsubscribed_thread", conditions: [threadSubscription(false)], actions: []),
+        PushRule(
+            .postcontent, ".io.element.msc4306.rule.subscribed_thread", conditions: [threadSubscription(true)],
+            actions: notifyWithSound),
+    ]
+
+    private static func threadSubscription(_ isSubscribed: Bool) -> PushCondition {
+        PushCondition(json: ["kind": "io.element.msc4306.thread_subscription", "subscribed": .bool(isSubscribed)])
+    }
+
     private static let invitation: [PushCondition] = [.eventMatch("type", "m.room.member"), .eventMatch("content.membership", "invite")]
     private static let notifyWithSound = [notify, sound("default")]
     private static let notify: JSONValue = "notify"
@@ -91,5 +104,5 @@ enum DefaultPushRules {
     }
 
     private static let known = Set(
-        ([master] + rules(for: UserID(trusted: "@:"))).map { Key(kind: $0.kind, id: $0.id) })
+        ([master] + rules(for: UserID(trusted: "@:")) + threads).map { Key(kind: $0.kind, id: $0.id) })
 }

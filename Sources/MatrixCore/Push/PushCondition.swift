@@ -13,6 +13,8 @@ package struct PushCondition: Sendable, Hashable {
         case containsDisplayName
         case roomMemberCount(Comparison, Int)
         case senderNotificationPermission(ByteString)
+        /// MSC4306: the event is in a thread, which the user follows or does not.
+        case threadSubscription(Bool)
         /// An unrecognised or malformed condition, which matches no event.
         case never
     }
@@ -78,6 +80,9 @@ package struct PushCondition: Sendable, Hashable {
         case "sender_notification_permission":
             guard let key = json["key"]?.string else { return .never }
             return .senderNotificationPermission(ByteString(key))
+        case "io.element.msc4306.thread_subscription":
+            guard let isSubscribed = json["subscribed"]?.bool else { return .never }
+            return .threadSubscription(isSubscribed)
         default:
             return .never
         }

@@ -43,10 +43,14 @@ extension PushRuleset {
     /// - Parameters:
     ///   - user: whose rules these are.
     ///   - displayName: the user's in the room.
-    package func evaluate(_ event: PushEvent, for user: UserID, displayName: String?) -> PushOutcome {
+    ///   - followsThread: whether the user follows the event's thread (MSC4306); `nil` where it is in none or nobody can follow threads.
+    package func evaluate(
+        _ event: PushEvent, for user: UserID, displayName: String?, followsThread: Bool? = nil
+    ) -> PushOutcome {
         if event.sender == user { return .nothing }
         let rule = rules.first { rule in
-            rule.isEnabled && rule.conditions.allSatisfy { event.satisfies($0, displayName: displayName) }
+            rule.isEnabled
+                && rule.conditions.allSatisfy { event.satisfies($0, displayName: displayName, followsThread: followsThread) }
         }
         return rule.map { PushOutcome(actions: $0.actions) } ?? .nothing
     }

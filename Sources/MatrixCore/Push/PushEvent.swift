@@ -78,8 +78,10 @@ package final class PushEvent {
 
     /// Whether `condition` holds.
     ///
-    /// - Parameter displayName: the rule's owner's in the room; `nil` or empty matches nothing.
-    func satisfies(_ condition: PushCondition, displayName: String?) -> Bool {
+    /// - Parameters:
+    ///   - displayName: the rule's owner's in the room; `nil` or empty matches nothing.
+    ///   - followsThread: whether the rule's owner follows the event's thread; `nil` where it is in none.
+    func satisfies(_ condition: PushCondition, displayName: String?, followsThread: Bool?) -> Bool {
         switch condition.test {
         case .eventMatch(.body, let glob):
             return body.map { glob.matchesWords(of: $0) } ?? false
@@ -99,6 +101,8 @@ package final class PushEvent {
             return comparison.holds(memberCount, count)
         case .senderNotificationPermission(let key):
             return senderLevel >= powerLevels.required(toNotify: key)
+        case .threadSubscription(let isSubscribed):
+            return followsThread == isSubscribed
         case .never:
             return false
         }

@@ -6,7 +6,7 @@ package struct PushRule: Sendable, Hashable {
     /// The `rule_id`. Rules of the server start with a dot.
     package let id: ByteString
     package var isEnabled: Bool
-    /// For `override` and `underride` what the rule says; for the other kinds what they imply.
+    /// What the rule says, or what its kind implies.
     package let conditions: [PushCondition]
     /// The `pattern` of `content` rules.
     package let pattern: String?
@@ -17,9 +17,19 @@ package struct PushRule: Sendable, Hashable {
     package enum Kind: String, Sendable, CaseIterable {
         case override
         case content
+        /// MSC4306: rules of the server's only, about threads that the user follows.
+        case postcontent
         case room
         case sender
         case underride
+
+        /// Whether rules of this kind say when they match; for the others it follows from the id or the pattern.
+        var statesConditions: Bool {
+            switch self {
+            case .override, .postcontent, .underride: true
+            case .content, .room, .sender: false
+            }
+        }
     }
 
     /// Whether the rule is the server's.
@@ -70,6 +80,8 @@ extension PushRule {
             guard let text = value.string else { throw .badJSON("pattern must be a string") }
             pattern = text
             conditions = [.eventMatch("content.body", text)]
+        case .postcontent:
+            throw .invalidParam("Rules of the kind postcontent are the server's")
         case .room:
             conditions = [.eventMatch("room_id", id.string)]
         case .sender:
@@ -119,7 +131,7 @@ extension PushRule {
             writer.member("rule_id", id)
             writer.member("default", isDefault)
             writer.member("enabled", isEnabled)
-            if kind == .override || kind == .underride {
+            if kind.statesConditions {
                 writer.member("conditions", .array(conditions.map(\.json)))
             }
             if let pattern { writer.member("pattern", pattern) }

@@ -6,10 +6,14 @@ package struct PushRuleset: Sendable, Hashable {
     package let rules: [PushRule]
     /// Whether an enabled rule looks for the user's display name.
     package let usesDisplayName: Bool
+    /// Whether an enabled rule asks which threads the user follows; never where users cannot.
+    package let usesThreadSubscriptions: Bool
 
     /// Merges what `user` changed into the rules that everybody has. `.m.rule.master` comes first, then for each kind the
     /// user's own rules before the server's.
-    package init(user: UserID, changes: PushRuleChanges = PushRuleChanges()) {
+    ///
+    /// - Parameter hasThreadSubscriptions: whether users may follow threads, and have the rules about them (MSC4306).
+    package init(user: UserID, changes: PushRuleChanges = PushRuleChanges(), hasThreadSubscriptions: Bool = false) {
         func changed(_ rule: PushRule) -> PushRule {
             guard let setting = changes.setting(rule.kind, rule.id) else { return rule }
             var rule = rule
@@ -17,14 +21,16 @@ package struct PushRuleset: Sendable, Hashable {
             if let actions = setting.actions { rule.actions = actions }
             return rule
         }
-        let defaults = DefaultPushRules.rules(for: user)
+        let defaults = DefaultPushRules.rules(for: user) + (hasThreadSubscriptions ? DefaultPushRules.threads : [])
         var rules = [changed(DefaultPushRules.master)]
         for kind in PushRule.Kind.allCases {
             rules += changes.rules.filter { $0.kind == kind }
             rules += defaults.filter { $0.kind == kind }.map(changed)
         }
         self.rules = rules
-        usesDisplayName = rules.contains { $0.isEnabled && $0.conditions.contains { $0.test == .containsDisplayName } }
+        let tests = rules.lazy.filter(\.isEnabled).flatMap(\.conditions).map(\.test)
+        usesDisplayName = tests.contains(.containsDisplayName)
+        usesThreadSubscriptions = hasThreadSubscriptions && tests.contains { if case .threadSubscription = $0 { true } else { false } }
     }
 
     package func rule(_ kind: PushRule.Kind, _ id: ByteString) -> PushRule? {
@@ -51,6 +57,8 @@ package struct PushRuleset: Sendable, Hashable {
     package func write(to writer: inout JSONWriter) {
         writer.object { writer in
             for kind in PushRule.Kind.allCases {
+                // The specification does not have this kind: only who has rules of it is shown it.
+                if kind == .postcontent, !rules.contains(where: { $0.kind == kind }) { continue }
                 writer.member(
                     kind.rawValue,
                     array: { writer in

@@ -63,6 +63,18 @@ package enum ThreadSubscriptionStore {
         ) { subscription($0.bool(0), $0.optionalInt(1)) }
     }
 
+    /// Which of these threads of a room the user is subscribed to.
+    package static func subscribed(
+        _ user: UserID, to roots: Set<EventID>, in room: RoomID, on connection: any SQLConnection
+    ) throws -> Set<EventID> {
+        guard !roots.isEmpty else { return [] }
+        let rows = try connection.rows(
+            "SELECT root_id FROM thread_subscriptions WHERE user_id = $1 AND room_id = $2 AND {root_id IN $3} AND unsubscribed_at IS NULL",
+            [.text(user.string), .text(room.string), .texts(roots.map(\.string))]
+        ) { EventID(trusted: $0.text(0)) }
+        return Set(rows)
+    }
+
     /// The newest changes with `after < position <= upTo`, at most `limit`, newest first.
     package static func changes(
         of user: UserID, after: StreamPosition, upTo: StreamPosition, limit: Int, on connection: any SQLConnection

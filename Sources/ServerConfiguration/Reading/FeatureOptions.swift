@@ -29,6 +29,7 @@ enum FeatureOptions {
     private static let switches: [(name: String, path: ConfigurationOption.Path<Bool>)] = [
         ("msc3720_enabled", \.tellsAccountStatus),
         ("msc1763_enabled", \.retention.isTold),
+        ("msc4306_enabled", \.hasThreadSubscriptions),
     ]
 
     /// MSC4108 and MSC4388.

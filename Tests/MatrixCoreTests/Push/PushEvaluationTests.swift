@@ -140,6 +140,38 @@ struct PushEvaluationTests {
         #expect((outcome(event, try Self.changes(rule)).tweaks["org.example"] == 1) == matches)
     }
 
+    @Test(
+        "in a thread it counts whether the user follows it, below mentions and words and above the room and the message",
+        arguments: [
+            // followsThread, mentions, rules of the user's, actions
+            (true, false, [], ["notify", sound]), (false, false, [], []), (nil, false, [], ["notify"]),
+            (true, true, [], ["notify", sound, highlight]), (false, true, [], ["notify", sound, highlight]),
+            (false, false, [(.content, "tea", #"{"pattern":"tea","actions":["notify"]}"#)], ["notify"]),
+            (true, false, [(.content, "tea", #"{"pattern":"tea","actions":[]}"#)], []),
+            (true, false, [(.sender, "@mod:a.example", #"{"actions":[]}"#)], ["notify", sound]),
+            (nil, false, [(.sender, "@mod:a.example", #"{"actions":[]}"#)], []),
+            (false, false, [(.underride, "all", #"{"conditions":[],"actions":["notify"]}"#)], []),
+            (true, false, [(.override, "mine", condition("true"))], [highlight]),
+            (false, false, [(.override, "mine", condition("true"))], []),
+            (false, false, [(.override, "mine", condition("false"))], [highlight]),
+            (nil, false, [(.override, "mine", condition("false"))], ["notify"]),
+            (true, false, [(.override, "mine", condition("1"))], ["notify", sound]),
+        ] as [(Bool?, Bool, [(PushRule.Kind, ByteString, String)], [JSONValue])])
+    func threads(_ followsThread: Bool?, _ mentions: Bool, _ rules: [(PushRule.Kind, ByteString, String)], _ actions: [JSONValue]) throws {
+        var changes = PushRuleChanges()
+        for (kind, id, text) in rules { try changes.put(PushRulesetTests.rule(kind, id, text)) }
+        let content: JSONObject = ["body": "tea time", "m.mentions": mentions ? ["user_ids": ["@alice:a.example"]] : [:]]
+        let ruleset = PushRuleset(user: Self.alice, changes: changes, hasThreadSubscriptions: true)
+        let outcome = ruleset.evaluate(
+            try Self.event("m.room.message", content), for: Self.alice, displayName: nil, followsThread: followsThread)
+        #expect(outcome == PushOutcome(actions: actions))
+    }
+
+    static func condition(_ subscribed: String) -> String {
+        let condition = #"{"kind":"io.element.msc4306.thread_subscription","subscribed":\#(subscribed)}"#
+        return #"{"conditions":[\#(condition)],"actions":[{"set_tweak":"highlight"}]}"#
+    }
+
     @Test("the kinds are tried in their order, and the first enabled rule that matches decides")
     func order() throws {
         let room = try AuthFixture(.v12)

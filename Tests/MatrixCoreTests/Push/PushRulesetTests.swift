@@ -57,6 +57,46 @@ struct PushRulesetTests {
             global["room"]?[0]?.value == ["rule_id": "!room:a.example", "default": false, "enabled": true, "actions": ["notify"]])
     }
 
+    @Test("who may follow threads has the rules about them, between the words and the rooms that a user chose; others see nothing of them")
+    func threads() throws {
+        let ruleset = PushRuleset(user: Self.alice, hasThreadSubscriptions: true)
+        let global = try #require(try JSONDocument(parsing: ruleset.json).root["global"])
+        #expect(global.members.map(\.key.string) == ["override", "content", "postcontent", "room", "sender", "underride"])
+        #expect(
+            global["postcontent"]?.value == [
+                [
+                    "rule_id": ".io.element.msc4306.rule.unsubscribed_thread", "default": true, "enabled": true,
+                    "conditions": [["kind": "io.element.msc4306.thread_subscription", "subscribed": false]], "actions": [],
+                ],
+                [
+                    "rule_id": ".io.element.msc4306.rule.subscribed_thread", "default": true, "enabled": true,
+                    "conditions": [["kind": "io.element.msc4306.thread_subscription", "subscribed": true]],
+                    "actions": ["notify", ["set_tweak": "sound", "value": "default"]],
+                ],
+            ])
+        #expect(ruleset.usesThreadSubscriptions)
+        #expect(!PushRuleset(user: Self.alice).usesThreadSubscriptions)
+        #expect(ids(PushRuleset(user: Self.alice), .postcontent) == [])
+    }
+
+    @Test("the rules about threads can be turned off and changed, and a user can add none")
+    func threadSettings() throws {
+        var changes = PushRuleChanges()
+        let (unsubscribed, subscribed): (ByteString, ByteString) = (
+            ".io.element.msc4306.rule.unsubscribed_thread", ".io.element.msc4306.rule.subscribed_thread"
+        )
+        try changes.setEnabled(false, .postcontent, unsubscribed)
+        try changes.setActions(["notify"], .postcontent, subscribed)
+        let stored = PushRuleChanges(stored: try JSONDocument(parsing: changes.json).root)
+        let ruleset = PushRuleset(user: Self.alice, changes: stored, hasThreadSubscriptions: true)
+        #expect(ruleset.rule(.postcontent, unsubscribed)?.isEnabled == false)
+        #expect(ruleset.rule(.postcontent, subscribed)?.actions == ["notify"])
+        #expect(ids(PushRuleset(user: Self.alice, changes: stored), .postcontent) == [], "what was set waits for the feature")
+        #expect(throws: MatrixError.self) { try Self.rule(.postcontent, "mine") }
+        try changes.setEnabled(false, .postcontent, subscribed)
+        #expect(!PushRuleset(user: Self.alice, changes: changes, hasThreadSubscriptions: true).usesThreadSubscriptions)
+    }
+
     @Test("the user's rules stand above the server's of their kind, but below .m.rule.master")
     func order() throws {
         var changes = PushRuleChanges()

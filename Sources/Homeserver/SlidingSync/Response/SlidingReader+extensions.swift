@@ -18,8 +18,8 @@ extension SlidingReader {
             answer.extensions.receipts = try await receipts(in: scope, considered, glances, answer.rooms)
         }
         if let scope = wanted.typing { answer.extensions.typing = typing(in: scope, considered, glances, answer.rooms) }
-        if let limit = wanted.threadSubscriptionLimit, scope.hasThreadSubscriptions {
-            let rows = try await engine.threadSubscriptions.changes(
+        if let limit = wanted.threadSubscriptionLimit, scope.hasThreadSubscriptions, let service = engine.threadSubscriptions {
+            let rows = try await service.changes(
                 of: request.user, after: since ?? .zero, upTo: upTo, limit: limit)
             answer.extensions.threadSubscriptions = rows
             answer.extensions.hasMoreThreadSubscriptions = rows.count == limit
