@@ -3,8 +3,11 @@
 import json
 
 import pytest
+from aiohttp import web
 
-from homeserver import OUT_OF_THE_WAY, Client
+from homeserver import OUT_OF_THE_WAY, Client, Homeserver
+from partner import Authority, Partner
+from synapse import federated
 
 V3, V1 = "/_matrix/client/v3", "/_matrix/client/v1"
 TWICE = {"per_second": 0.001, "burst_count": 2}
@@ -34,6 +37,7 @@ OTHERS = {
         "event": lambda n, room, user, event: ("POST", f"{room}/report/{event}", REASON),
         "room": lambda n, room, user, event: ("POST", f"{room}/report", REASON),
         "user": lambda n, room, user, event: ("POST", f"{V3}/users/{user}/report", REASON)},
+    "rc_media_create": {"address of an upload": lambda n, room, user, event: ("POST", "/_matrix/media/v1/create", {})},
     "rc_presence.per_user": {"presence": lambda n, room, user, event: ("PUT", f"{V3}/presence/{user}/status", {"presence": "online"})},
 }
 CASES = [("rc_message", name, attempt) for name, attempt in MESSAGES.items()] + [
@@ -97,6 +101,107 @@ async def test_joins_and_invites_of_one_user(started):
         await alice.invite(await alice.create_room(), bob.user)
     await refused_for_long(alice, "POST", f"{V3}/rooms/{await alice.create_room()}/invite", {"user_id": bob.user})
     for client in (alice, bob):
+        await client.close()
+
+
+async def test_joins_through_other_servers(tmp_path):
+    authority = Authority(tmp_path / "authority")
+    one, other = servers = [
+        federated(Homeserver, tmp_path / name, "sqlite", authority, address, rc_joins={"local": OUT_OF_THE_WAY, "remote": TWICE})
+        for name, address in (("one", "127.0.0.2"), ("other", "127.0.0.3"))]
+    try:
+        for server in servers:
+            await server.start()
+        alice, bob, carol = await one.register("alice"), await other.register("bob"), await other.register("carol")
+        rooms = [await alice.create_room(preset="public_chat") for _ in range(3)]
+        for room in rooms[:2]:
+            await bob.join(room, via=[one.name])
+        for path in (f"{V3}/join/{rooms[2]}", f"{V3}/rooms/{rooms[2]}/join"):
+            await refused_for_long(bob, "POST", f"{path}?via={one.name}&server_name={one.name}", {})
+        # What is here already is no concern of other servers: rooms of this one, and those into which somebody else has come.
+        await bob.join(await carol.create_room(preset="public_chat"))
+        await carol.join(rooms[2], via=[one.name])
+        await bob.join(rooms[2], via=[one.name])
+        for client in (alice, bob, carol):
+            await client.close()
+    finally:
+        for server in servers:
+            await server.destroy()
+            server.cable.end()
+
+
+async def test_invites_by_address(started, tmp_path):
+    """Those that an identity server keeps, those that it finds, and those of a new room count together, before it is asked."""
+    partner = await Partner(Authority(tmp_path / "authority")).start()
+    kept = []
+
+    async def hashes(request):
+        return web.json_response({"algorithms": ["none"], "lookup_pepper": "p"})
+
+    async def lookup(request):
+        known = {"bob@example.org email": bob.user}
+        return web.json_response({"mappings": {address: known[address] for address in (await request.json())["addresses"] if address in known}})
+
+    async def keep(request):
+        kept.append((await request.json())["address"])
+        return web.json_response({"token": f"t{len(kept)}", "display_name": "x...", "public_keys": [
+            {"public_key": "key", "key_validity_url": f"https://{partner.name}/_matrix/identity/v2/pubkey/isvalid"}], "public_key": "key"})
+
+    partner.handlers |= {"/_matrix/identity/v2/hash_details": hashes, "/_matrix/identity/v2/lookup": lookup,
+                         "/_matrix/identity/v2/store-invite": keep}
+    server = await started(rc_third_party_invite=TWICE, ip_range_blacklist=[], use_insecure_ssl_client_just_for_testing_do_not_use=True)
+    alice, bob, carol = [await server.register(name) for name in ("alice", "bob", "carol")]
+    room, hers = await alice.create_room(), await carol.create_room()
+
+    def address(name):
+        return {"medium": "email", "address": f"{name}@example.org", "id_server": partner.name, "id_access_token": "t0ken"}
+
+    await alice.post(f"{alice.room(room)}/invite", address("dave"))
+    await alice.post(f"{alice.room(room)}/invite", address("bob"))
+    assert room in (await bob.sync())["rooms"]["invite"]
+    asked = len(partner.asked)
+    await refused_for_long(alice, "POST", f"{alice.room(room)}/invite", address("erin"))
+    await refused_for_long(alice, "POST", f"{V3}/createRoom", {"invite_3pid": [address("erin")]})
+    assert len(partner.asked) == asked and kept == ["dave@example.org"]
+    # That does not keep her from inviting whom she knows, nor others from anything.
+    await alice.invite(room, carol.user)
+    await carol.post(f"{carol.room(hers)}/invite", address("frank"))
+    assert kept == ["dave@example.org", "frank@example.org"]
+    for client in (alice, bob, carol):
+        await client.close()
+    await partner.stop()
+
+
+async def test_requests_for_keys(started):
+    """What is too much is left out, and nobody is told; other messages, other devices and one's own devices are not concerned."""
+    server = await started(rc_key_requests=TWICE)
+    alice, bob, carol = [await server.register(name) for name in ("alice", "bob", "carol")]
+    login = {"type": "m.login.password", "identifier": {"type": "m.id.user", "user": alice.user}, "password": alice.password}
+    answer = await alice.post(V3 + "/login", login)
+    second = Client(server, answer["access_token"], alice.user, answer["device_id"], alice.password)
+    number = iter(range(100))
+
+    async def tell(client, kind, *users):
+        content = {"request_id": str(next(number))}
+        await client.put(f"{V3}/sendToDevice/{kind}/t{content['request_id']}", {"messages": {user.user: {"*": content} for user in users}})
+        return content["request_id"]
+
+    async def told(client):
+        events = (await client.sync()).get("to_device", {"events": []})["events"]
+        return [(event["type"], event["content"]["request_id"]) for event in events]
+
+    request = "m.room_key_request"
+    sent = [(request, await tell(alice, request, bob)) for _ in range(2)]
+    for _ in range(2):
+        await tell(alice, request, bob, carol)
+    sent.append(("org.example", await tell(alice, "org.example", bob)))
+    sent.append((request, await tell(second, request, bob)))
+    sent.append((request, await tell(carol, request, bob)))
+    assert await told(bob) == sent
+    assert await told(carol) == []
+    own = [(request, await tell(alice, request, alice)) for _ in range(3)]
+    assert await told(second) == own
+    for client in (alice, second, bob, carol):
         await client.close()
 
 
