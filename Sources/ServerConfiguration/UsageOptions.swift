@@ -35,6 +35,9 @@ package struct UsageOptions: Sendable {
     /// `mau_limit_reserved_threepids`: whose accounts always have a place.
     package var reservedThirdPartyIDs: [ReservedThirdPartyID] = []
 
+    /// `track_appservice_user_ips`: users of application services count as people do, and from where they are used is noted.
+    package var tracksServices = false
+
     package struct ReservedThirdPartyID: Sendable, Hashable {
         package var medium: String
         package var address: String

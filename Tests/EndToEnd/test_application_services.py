@@ -146,6 +146,31 @@ async def test_services_that_do_not_log_in(configured, tmp_path, by_service):
         await service.close()
 
 
+@pytest.mark.parametrize("counts", [True, False])
+async def test_users_of_a_service_count_where_the_operator_wants_it(configured, tmp_path, counts):
+    path, token = registration(tmp_path)
+    server = await configured(app_service_config_files=[path], track_appservice_user_ips=counts, limit_usage_by_mau=True, max_mau_value=1)
+    service, alice, admin = Client(server, token), await server.register("alice"), await server.register("admin", admin=True)
+    for name in ("_irc_one", "_irc_two"):
+        await service.post(V3 + "/register", {"type": TYPE, "username": name, "inhibit_login": True}, checked=False)
+    one, two = (f"user_id=@_irc_{name}:test.example" for name in ("one", "two"))
+    # The list of devices is up to date, and so is who was here.
+    await service.get(f"{V3}/devices?{one}")
+    login = {"type": TYPE, "identifier": {"type": "m.id.user", "user": "_irc_two"}}
+    calls = [lambda: alice.create_room(), lambda: service.post(f"{V3}/createRoom?{two}", {}), lambda: service.post(V3 + "/login", login)]
+    for call in calls:
+        if counts:
+            assert (await refused(call())).errcode == "M_RESOURCE_LIMIT_EXCEEDED"
+        else:
+            await call()
+    await service.post(f"{V3}/createRoom?{one}", {})
+    seen = (await admin.get(f"{V3}/admin/whois/@_irc_one:test.example"))["devices"]
+    assert [use["ip"] for device in seen.values() for session in device["sessions"] for use in session["connections"]] == (
+        ["127.0.0.1"] if counts else [])
+    for client in (service, alice, admin):
+        await client.close()
+
+
 async def test_files_that_cannot_be(configured, tmp_path):
     first, _ = registration(tmp_path)
     for more, said in [({"id": "irc"}, "the id of"), ({"as_token": "the token of irc"}, "the as_token of"), ({"sender_localpart": None}, "sender_localpart"),

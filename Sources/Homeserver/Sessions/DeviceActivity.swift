@@ -28,6 +28,8 @@ package final class DeviceActivity: Service {
 
     /// How exact the time is, in milliseconds.
     private static let granularity: Int64 = 120_000
+    /// Stands for application services that name no device; Synapse's name.
+    private static let deviceOfServices = DeviceID(trusted: "dummy-device")
     /// How many devices one statement writes.
     private static let batchLimit = 1000
 
@@ -44,7 +46,7 @@ package final class DeviceActivity: Service {
 
     /// Notes a request of a device.
     package func note(_ requester: Requester, address: String?, userAgent: String?) {
-        guard let device = requester.device else { return }
+        guard let device = requester.device ?? (requester.service == nil ? nil : Self.deviceOfServices) else { return }
         let key = Key(user: requester.user, device: device, address: address.map { ByteString(Self.storable($0)) })
         let now = Timestamp.now
         let isFirst = state.withLock {

@@ -23,7 +23,7 @@ package struct AccountGate: Sendable {
         if let consent, deed.needsConsent, !requester.userType.map(Self.exemptTypes.contains, default: false) {
             try consent.check(requester)
         }
-        if usage.isLimiting, requester.service == nil { try await usage.check(requester.user) }
+        if usage.concerns(requester) { try await usage.check(requester.user) }
     }
 }
 

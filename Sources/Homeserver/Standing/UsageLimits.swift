@@ -26,6 +26,9 @@ package final class UsageLimits: Sendable {
     /// Whether anybody is ever turned away.
     package var isLimiting: Bool { options.limitsMonthlyUsers || options.isServerDisabled }
 
+    /// Whether the limits hold for whoever makes a request: application services are spared unless their users count.
+    package func concerns(_ requester: Requester) -> Bool { isLimiting && (requester.service == nil || options.tracksServices) }
+
     /// Whether it is noted who is here.
     package var isTracking: Bool { options.tracksMonthlyUsers }
 

@@ -64,7 +64,9 @@ enum LoginRoutes {
             let service = try service(context)
             guard homeserver.authenticationService == nil else { throw ApplicationServices.loginUnsupported }
             if service.isRateLimited { try homeserver.rateLimits.check(.loginAddress, of: ByteString(context.request.remoteAddress)) }
-            return LoginIdentity(user: try await homeserver.applicationServices.logIn(service, body))
+            let user = try await homeserver.applicationServices.logIn(service, body)
+            if homeserver.configuration.usage.tracksServices { try await homeserver.usage.check(user) }
+            return LoginIdentity(user: user)
         }
         try checkIsOurs(context)
         let identity = try await homeserver.login.logIn(body, from: context.request.remoteAddress)

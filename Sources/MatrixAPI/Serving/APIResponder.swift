@@ -73,7 +73,7 @@ package struct APIResponder: HTTPResponder {
         }
         let requester = try await homeserver.sessions.authenticate(token: token)
         if access == .admin, !requester.isAdmin { throw MatrixError.forbidden("You are not a server admin") }
-        homeserver.sessions.activity.note(requester, address: request.remoteAddress, userAgent: request.headers["User-Agent"])
+        note(requester, request)
         return requester
     }
 
@@ -83,7 +83,12 @@ package struct APIResponder: HTTPResponder {
         let requester = try await homeserver.applicationServices.requester(
             service, as: query.first("user_id"), device: query.first("device_id") ?? query.first("org.matrix.msc3202.device_id"))
         if access == .admin, !requester.isAdmin { throw MatrixError.forbidden("You are not a server admin") }
+        if homeserver.configuration.usage.tracksServices { note(requester, request) }
         return requester
+    }
+
+    private func note(_ requester: Requester, _ request: APIRequest) {
+        homeserver.sessions.activity.note(requester, address: request.remoteAddress, userAgent: request.headers["User-Agent"])
     }
 
     // MARK: What went wrong

@@ -67,7 +67,7 @@ enum KnownOptions {
         (
             "API Configuration",
             [
-                "room_prejoin_state", "track_puppeted_user_ips", "track_appservice_user_ips",
+                "room_prejoin_state", "track_puppeted_user_ips",
                 "use_appservice_legacy_authorization",
             ]
         ),

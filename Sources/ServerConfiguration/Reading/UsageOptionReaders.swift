@@ -9,6 +9,7 @@ extension ConfigurationOptions {
         .int("max_mau_value", \.usage.monthlyUserLimit),
         .bool("mau_stats_only", \.usage.countsMonthlyUsers),
         .int("mau_trial_days", \.usage.trialDays, in: 0...36_500),
+        .bool("track_appservice_user_ips", \.usage.tracksServices),
         .custom("mau_limit_reserved_threepids") { node, option, reading in
             guard let list = node.list else { return reading.fail(node, option, expected: "a list of mappings with medium and address") }
             for (index, element) in list.enumerated() {
