@@ -18,16 +18,17 @@ struct Wiring {
 
     /// Opens the database and builds the services on it. Nothing runs yet.
     ///
-    /// - Parameter executors: where rooms and the Journal work; the first is the Journal's.
+    /// - Parameter executors: where rooms and the Journal work, each of one thread.
     init(
         _ configuration: ServerConfiguration, signingKeys: [SigningKey], executors: [any TaskExecutor], logger: Logger
     ) async throws {
         guard let signingKey = signingKeys.first else { throw failure("there is no signing key") }
         database = try await Databases.open(configuration.database, logger: Logger(label: "martlet.storage"))
+        let threads = WorkingThreads(executors)
         let sequences = try await Sequences.load(from: database)
         journal = Journal(
             database: database, sequences: sequences, logger: Logger(label: "martlet.journal"),
-            window: CommitWindow(changeLimit: configuration.budgets.recentCommitCount), executor: executors.first)
+            window: CommitWindow(changeLimit: configuration.budgets.recentCommitCount), threads: threads)
         let publishedKeys = PublishedKeys(
             serverName: configuration.serverName, keys: signingKeys,
             oldKeys: configuration.oldSigningKeys.map { PublishedKeys.OldKey(keyID: $0.keyID, key: $0.key, expired: $0.expired) },
@@ -38,7 +39,7 @@ struct Wiring {
         let environment = RoomEnvironment(
             database: database, journal: journal, sequences: sequences, serverName: configuration.serverName, signingKey: signingKey,
             logger: Logger(label: "martlet.rooms"), eventCacheByteLimit: configuration.budgets.eventCacheBytes,
-            dummyEventsThreshold: configuration.dummyEventsThreshold, policySignatures: federation.client, executors: executors)
+            dummyEventsThreshold: configuration.dummyEventsThreshold, policySignatures: federation.client, threads: threads)
         let rooms = RoomRegistry(environment: environment, byteLimit: configuration.budgets.roomStateBytes)
         let directory = AliasDirectory(
             rooms: rooms, policy: Self.directoryPolicy(configuration), remote: RemoteAliasLookup(source: federation.client))

@@ -8,12 +8,12 @@ import enum ServerConfiguration.FileText
 /// The event loops, and their use as executors of tasks.
 ///
 /// What a request sets in motion stays on the thread that read it, as far as it waits for no disk: to wake another thread costs more than
-/// most of the work. So rooms and the Journal have a loop of their own among these too, and the services that follow the commit stream
-/// run beside the Journal. What takes long (hashing a password, a query) has threads of its own, and what a processor is busy with for
+/// most of the work. So rooms and the Journal work on these too, on that of the request which sets them to work, and the services that follow
+/// the commit stream are together on the first. What takes long (hashing a password, a query) has threads of its own, and what a processor is busy with for
 /// milliseconds belongs on Swift's shared threads (`globalConcurrentExecutor`).
 package struct EventLoops: Sendable {
     package let group: any EventLoopGroup
-    /// One for each loop. The first is the home of what there is one of: the Journal, and who follows it.
+    /// One for each loop. The first is the home of those who follow the Journal.
     package let executors: [any TaskExecutor]
     private let byLoop: [ObjectIdentifier: any TaskExecutor]
 

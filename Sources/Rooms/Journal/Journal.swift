@@ -27,7 +27,7 @@ package actor Journal: Service {
     private let database: any Database
     private let sequences: Sequences
     private let logger: Logger
-    private let executor: (any TaskExecutor)?
+    private let threads: WorkingThreads
 
     private var queue: Deque<Item> = []
     private var isDraining = false
@@ -40,12 +40,12 @@ package actor Journal: Service {
     /// How many records one transaction takes at most; a single batch may be larger.
     private static let groupLimit = 1000
 
-    /// - Parameter executor: where the Journal works; nil: on Swift's shared threads.
+    /// - Parameter threads: where the Journal works.
     package init(
         database: any Database, sequences: Sequences, logger: Logger, window: CommitWindow = CommitWindow(),
-        executor: (any TaskExecutor)? = nil
+        threads: WorkingThreads = WorkingThreads()
     ) {
-        self.executor = executor
+        self.threads = threads
         self.database = database
         self.sequences = sequences
         self.logger = logger
@@ -105,7 +105,7 @@ package actor Journal: Service {
         queue.append(item)
         guard !isDraining else { return }
         isDraining = true
-        Task(executorPreference: executor) { await self.drain() }
+        Task(executorPreference: threads.here(or: 0)) { await self.drain() }
     }
 
     private func drain() async {

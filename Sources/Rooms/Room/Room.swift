@@ -120,7 +120,7 @@ package actor Room {
         inbox.append(command)
         guard !isDraining else { return }
         isDraining = true
-        Task(executorPreference: environment.executor(of: nid)) { await self.drain() }
+        Task(executorPreference: environment.threads.here(or: nid.value.magnitude)) { await self.drain() }
     }
 
     // MARK: The drain loop

@@ -22,13 +22,14 @@ package struct RoomEnvironment: Sendable {
     package let dummyEventsThreshold: Int
     /// nil: rooms with a policy server are read only.
     let policySignatures: (any PolicySignatures)?
-    private let executors: [any TaskExecutor]
+    /// Where rooms work.
+    let threads: WorkingThreads
 
-    /// - Parameter executors: where rooms work, each on one of them; none: on Swift's shared threads.
+    /// - Parameter threads: where rooms work.
     package init(
         database: any Database, journal: Journal, sequences: Sequences, serverName: ServerName, signingKey: SigningKey,
         logger: Logger, eventCacheByteLimit: Int = 8 << 20, dummyEventsThreshold: Int = 10,
-        policySignatures: (any PolicySignatures)? = nil, executors: [any TaskExecutor] = []
+        policySignatures: (any PolicySignatures)? = nil, threads: WorkingThreads = WorkingThreads()
     ) {
         self.database = database
         self.journal = journal
@@ -38,17 +39,12 @@ package struct RoomEnvironment: Sendable {
         self.logger = logger
         self.dummyEventsThreshold = dummyEventsThreshold
         self.policySignatures = policySignatures
-        self.executors = executors
+        self.threads = threads
         stateKeys = StateKeyTable(database: database, sequences: sequences)
         events = EventCache(byteLimit: eventCacheByteLimit)
         aggregations = AggregationCache(byteLimit: eventCacheByteLimit / 4)
         memberLists = MemberLists(byteLimit: eventCacheByteLimit / 3)
         erasedUsers = ErasedUsers(database: database)
-    }
-
-    /// Where a room works.
-    func executor(of room: RoomNID) -> (any TaskExecutor)? {
-        executors.isEmpty ? nil : executors[Int(room.value.magnitude % UInt64(executors.count))]
     }
 
     /// What comes to be known of the past stands before all that is known already.
