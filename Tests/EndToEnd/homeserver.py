@@ -196,6 +196,14 @@ class MatrixFailure(Exception):
         self.errcode = body.get("errcode") if isinstance(body, dict) else None
 
 
+def parsed(content):
+    """The JSON of an answer; the bytes where it is none."""
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content
+
+
 class Client:
     """A user's plain HTTP access: each call returns the JSON body or raises MatrixFailure."""
 
@@ -204,28 +212,29 @@ class Client:
         self.session = None
         self.transactions = 0
 
-    async def raw(self, method, path, body=None, data=None, headers=None, timeout=40):
-        """-> (status, headers, bytes), whatever the answer."""
+    async def raw(self, method, path, body=None, data=None, headers=None, timeout=40, checked=True):
+        """-> (status, headers, bytes), whatever the answer.
+
+        checked: hold the answer against the specification; False for what a proposal, a filter or the test changes on purpose.
+        """
         if self.session is None:
             self.session = aiohttp.ClientSession()
         sent = {"Authorization": "Bearer " + self.token} if self.token else {}
         sent.update(headers or {})
         async with self.session.request(method, yarl.URL(self.server.base + path, encoded=True), json=body, data=data,
                                         headers=sent, timeout=aiohttp.ClientTimeout(total=timeout)) as answer:
-            return answer.status, answer.headers, await answer.read()
-
-    async def call(self, method, path, body=None, checked=True, **more):
-        """checked: hold the answer against the specification; False for what a proposal or a filter changes on purpose."""
-        status, _, content = await self.raw(method, path, body, **more)
-        try:
-            parsed = json.loads(content)
-        except ValueError:
-            parsed = content
-        if wrong := checked and specification.problem(method, path, status, parsed):
+            status, headers, content = answer.status, answer.headers, await answer.read()
+        if wrong := checked and specification.problem(method, path, status, parsed(content)):
             raise AssertionError(wrong)
+        return status, headers, content
+
+    async def call(self, method, path, body=None, **more):
+        """-> the answer's JSON; anything but a success is raised. More: as in `raw`."""
+        status, _, content = await self.raw(method, path, body, **more)
+        answer = parsed(content)
         if status != 200:
-            raise MatrixFailure(status, parsed)
-        return parsed
+            raise MatrixFailure(status, answer)
+        return answer
 
     async def get(self, path, **more):
         return await self.call("GET", path, **more)

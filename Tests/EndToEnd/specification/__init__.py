@@ -37,8 +37,8 @@ ENDPOINTS = load()
 
 def problem(method, path, status, body):
     """What is wrong with a body, in a line; None where nothing is, or where the specification has no shape for it."""
-    # The shape of a 401 is that of interactive authentication; who has no token is told so before that.
-    if status == 401 and body.get("errcode") in ("M_MISSING_TOKEN", "M_UNKNOWN_TOKEN"):
+    # The shape of a 401 is that of interactive authentication; who has no token, or a locked account, is told so before that.
+    if status == 401 and isinstance(body, dict) and body.get("errcode") in ("M_MISSING_TOKEN", "M_UNKNOWN_TOKEN", "M_USER_LOCKED"):
         return None
     segments = path.partition("?")[0].split("/")
     matching = [(endpoint.literals(segments), endpoint) for endpoint in ENDPOINTS.get(method, [])]
