@@ -50,8 +50,9 @@ package struct RendezvousSessions: Sendable {
         makeRoom(at: now)
         let session = RendezvousSession(
             data: data, tag: Self.tag(of: data, at: now), lastModified: now, expiry: now.advanced(byMilliseconds: limits.lifetime))
-        sessions[TokenHash(id)] = session
-        order.append(TokenHash(id))
+        let hash = TokenHash(id)
+        sessions[hash] = session
+        order.append(hash)
         return session
     }
 

@@ -29,6 +29,13 @@ package final class UsageLimits: Sendable {
     /// Whether the limits hold for whoever makes a request: application services are spared unless their users count.
     package func concerns(_ requester: Requester) -> Bool { isLimiting && (requester.service == nil || options.tracksServices) }
 
+    /// Whether a user of an application service may have a session: as `check`, where such users count.
+    ///
+    /// - Throws: `M_RESOURCE_LIMIT_EXCEEDED`.
+    package func checkUserOfService(_ user: UserID) async throws {
+        if options.tracksServices { try await check(user) }
+    }
+
     /// Whether it is noted who is here.
     package var isTracking: Bool { options.tracksMonthlyUsers }
 

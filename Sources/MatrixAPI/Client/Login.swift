@@ -65,7 +65,7 @@ enum LoginRoutes {
             guard homeserver.authenticationService == nil else { throw ApplicationServices.loginUnsupported }
             if service.isRateLimited { try homeserver.rateLimits.check(.loginAddress, of: ByteString(context.request.remoteAddress)) }
             let user = try await homeserver.applicationServices.logIn(service, body)
-            if homeserver.configuration.usage.tracksServices { try await homeserver.usage.check(user) }
+            try await homeserver.usage.checkUserOfService(user)
             return LoginIdentity(user: user)
         }
         try checkIsOurs(context)

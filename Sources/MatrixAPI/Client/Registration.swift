@@ -67,7 +67,7 @@ enum RegistrationRoutes {
         }
         try checkDevice(in: body)
         let user = try await homeserver.registration.register(name, for: service)
-        if !inhibitsLogin, homeserver.configuration.usage.tracksServices { try await homeserver.usage.check(user) }
+        if !inhibitsLogin { try await homeserver.usage.checkUserOfService(user) }
         guard case .object(let parameters) = body.value else { throw MatrixError.internalError }
         return try await answer(to: user, parameters: parameters, context)
     }

@@ -9,8 +9,8 @@ import enum ServerConfiguration.FileText
 ///
 /// What a request sets in motion stays on the thread that read it, as far as it waits for no disk: to wake another thread costs more than
 /// most of the work. So rooms and the Journal work on these too, on that of the request which sets them to work, and the services that follow
-/// the commit stream are together on the first. What takes long (hashing a password, a query) has threads of its own, and what a processor is busy with for
-/// milliseconds belongs on Swift's shared threads (`globalConcurrentExecutor`).
+/// the commit stream are together on the first. What takes long (hashing a password, a query) has threads of its own, and what a processor is
+/// busy with for milliseconds belongs on Swift's shared threads (`globalConcurrentExecutor`).
 package struct EventLoops: Sendable {
     package let group: any EventLoopGroup
     /// One for each loop. The first is the home of those who follow the Journal.

@@ -43,15 +43,15 @@ extension RoomHistory {
     package func memberList(
         of view: RoomView, at position: StreamPosition?, _ selection: MemberSelection
     ) async throws -> RenderedEvents {
+        func render() async throws -> RenderedEvents {
+            RenderedEvents(try await members(of: view, at: position, where: selection.contains))
+        }
         let isOfNow = !view.isOfPast && !view.snapshot.isPartial && position.map { $0 >= view.end } ?? true
-        guard isOfNow else { return RenderedEvents(try await members(of: view, at: position, where: selection.contains)) }
+        guard isOfNow else { return try await render() }
         let environment = rooms.environment
         return try await environment.memberLists.list(
             MemberLists.Key(room: view.snapshot.nid, selection: selection), in: view.snapshot.snapshotID,
-            generation: environment.events.generation
-        ) {
-            RenderedEvents(try await members(of: view, at: position, where: selection.contains))
-        }
+            generation: environment.events.generation, render: render)
     }
 
     /// The member events of those who sent a page of events, as they were at its first event. For clients that load members lazily.

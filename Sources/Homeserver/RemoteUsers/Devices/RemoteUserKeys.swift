@@ -32,11 +32,11 @@ package struct RemoteUserKeys: Sendable, Hashable {
         crossSigningKeys = RemoteCrossSigningKeys(of: user, master: master, selfSigning: selfSigning, known: nil).rows
     }
 
-    /// What is stored of a user; of the last change only the list itself knows.
+    /// What is stored of a user, in the order in which it is read; of the last change only the list itself knows.
     package init(user: UserID, stored devices: [DeviceKeysRow], crossSigningKeys: [CrossSigningKeyRow]) {
         self.user = user
         streamID = ""
-        self.devices = devices.sorted { $0.device < $1.device }
+        self.devices = devices
         self.crossSigningKeys = crossSigningKeys
     }
 
