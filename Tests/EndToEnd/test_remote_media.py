@@ -167,7 +167,7 @@ async def test_what_is_too_large_is_not_kept(town):  # noqa: F811
 
 
 @pytest.mark.parametrize("body", [
-    b"", b"no parts at all", parts(b"x")[:20], parts(b"x")[:-4], parts(b"x", boundary="other"), b"--" + BOUNDARY.encode() + b"--",
+    b"", b"no parts at all", parts(b"x")[:20], parts(b"x")[:-4], parts(b"x", boundary="other"), b"--" + BOUNDARY.encode(),
     b"--" + BOUNDARY.encode() + b"\r\n\r\n{}\r\n--" + BOUNDARY.encode() + b"--", b"\r\n" * 100_000,
     b"--" + BOUNDARY.encode() + b"\r\nX: " + b"y" * 100_000])
 async def test_answers_that_are_no_media(town, body):  # noqa: F811
@@ -180,6 +180,33 @@ async def test_answers_that_are_no_media(town, body):  # noqa: F811
     # The server is asked again as if nothing had been.
     partner.handlers[f"{FEDERATION}/download/good"] = serves(parts(b"good"))
     assert (await download(alice, f"{partner.name}/good"))[2] == b"good"
+    await alice.close()
+
+
+async def test_empty_files(town):  # noqa: F811
+    server, partner, alice = await both(town)
+    partner.handlers[f"{FEDERATION}/download/emptypart"] = serves(parts(b"", Content_Disposition="inline; filename=a.png"))
+    status, headers, body = await download(alice, f"{partner.name}/emptypart")
+    assert (status, body, headers["Content-Type"]) == (200, b"", "image/png")
+    assert headers["Content-Disposition"] == "inline; filename=a.png"
+
+    # Synapse sends no parts then, and fewer bytes than it announces.
+    async def as_synapse(request):
+        response = web.StreamResponse(headers={"Content-Type": f"multipart/mixed; boundary={BOUNDARY}", "Content-Length": "232"})
+        await response.prepare(request)
+        await response.write(b"\r\n--" + BOUNDARY.encode() + b"--\r\n")
+        await asyncio.sleep(60)
+        return response
+
+    partner.handlers[f"{FEDERATION}/download/nopart"] = as_synapse
+    status, headers, body = await asyncio.wait_for(download(alice, f"{partner.name}/nopart"), 30)
+    assert (status, body, headers["Content-Type"]) == (200, b"", "application/octet-stream")
+    assert (await thumbnail(alice, f"{partner.name}/nopart", 32, 32))[0] in (400, 404)
+    # That connection is not used again.
+    partner.handlers[f"{FEDERATION}/download/after"] = serves(parts(b"after"))
+    assert (await download(alice, f"{partner.name}/after"))[2] == b"after"
+    # They are kept like others.
+    assert (await download(alice, f"{partner.name}/nopart"))[2] == b"" and partner.count(f"{FEDERATION}/download/nopart") == 1
     await alice.close()
 
 

@@ -19,6 +19,16 @@ async def test_media_of_the_other_server(sides, person):
             assert headers.get(field) == own.get(field)
 
 
+async def test_empty_files(person, martlet, synapse):
+    alice, bob = await person(martlet, "alice"), await person(synapse, "bob")
+    media = await upload(bob, b"", "text/plain", "empty.txt")
+    status, _, body = await download(alice, media)
+    assert status == 200 and body == b""
+    media = await upload(alice, b"", "text/plain", "empty.txt")
+    status, headers, body = await download(bob, media)
+    assert status == 200 and body == b"" and headers["Content-Type"].startswith("text/plain")
+
+
 async def test_thumbnails_of_the_other_servers_images(sides, person):
     here, there = sides
     alice, bob = await person(here, "alice"), await person(there, "bob")

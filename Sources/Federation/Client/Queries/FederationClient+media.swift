@@ -79,6 +79,9 @@ package struct RemoteContent: Sendable {
 
     /// Reads up to the head of the second part, before which a JSON object stands that says nothing yet.
     ///
+    /// Synapse writes the heads of both parts together with the first bytes of the file. Of an empty file it sends the last boundary alone,
+    /// and not even as many bytes as it has announced: what such a connection brings next is not to be trusted.
+    ///
     /// - Returns: where the content is, if it is elsewhere.
     fileprivate mutating func findContent() async throws(FederationFailure) -> String? {
         var part = 0
@@ -97,7 +100,13 @@ package struct RemoteContent: Sendable {
                     location = headers.first { $0.name == "location" }?.value
                 case .content(let bytes): if part == 2, !isOver { ahead.append(bytes) }
                 case .end: if part == 2 { isOver = true }
-                case .finished: guard isFound else { throw .malformed("its answer holds no medium") }
+                case .finished:
+                    if part == 0 {
+                        abandon()
+                        isOver = true
+                        return nil
+                    }
+                    guard isFound else { throw .malformed("its answer holds no medium") }
                 }
             }
             if let location { return location }
