@@ -32,6 +32,8 @@ package struct UsageOptions: Sendable {
     package var countsMonthlyUsers = false
     /// `mau_trial_days`: a new account does not count for so long.
     package var trialDays = 0
+    /// `mau_appservice_trial_days`: the same for the users of some application services, by the services' ids.
+    package var trialDaysOfServices: [String: Int] = [:]
     /// `mau_limit_reserved_threepids`: whose accounts always have a place.
     package var reservedThirdPartyIDs: [ReservedThirdPartyID] = []
 

@@ -6,7 +6,7 @@ import yaml
 from crypto import Identity, Key
 from homeserver import Client
 from test_authentication_service import Service
-from test_registration import refused
+from test_registration import refused, write_terms
 
 V3 = "/_matrix/client/v3"
 TYPE = "m.login.application_service"
@@ -151,23 +151,48 @@ async def test_users_of_a_service_count_where_the_operator_wants_it(configured, 
     path, token = registration(tmp_path)
     server = await configured(app_service_config_files=[path], track_appservice_user_ips=counts, limit_usage_by_mau=True, max_mau_value=1)
     service, alice, admin = Client(server, token), await server.register("alice"), await server.register("admin", admin=True)
+    bob = await server.register("bob")
     for name in ("_irc_one", "_irc_two"):
         await service.post(V3 + "/register", {"type": TYPE, "username": name, "inhibit_login": True}, checked=False)
     one, two = (f"user_id=@_irc_{name}:test.example" for name in ("one", "two"))
-    # The list of devices is up to date, and so is who was here.
+    # The list of devices is up to date, and so is who was here. Who comes by a service takes nobody's place, and alice has the last.
     await service.get(f"{V3}/devices?{one}")
+    await alice.get(V3 + "/devices")
+    assert (await refused(bob.create_room())).errcode == "M_RESOURCE_LIMIT_EXCEEDED"
     login = {"type": TYPE, "identifier": {"type": "m.id.user", "user": "_irc_two"}}
-    calls = [lambda: alice.create_room(), lambda: service.post(f"{V3}/createRoom?{two}", {}), lambda: service.post(V3 + "/login", login)]
-    for call in calls:
+    for call in (lambda: service.post(f"{V3}/createRoom?{two}", {}), lambda: service.post(V3 + "/login", login)):
         if counts:
             assert (await refused(call())).errcode == "M_RESOURCE_LIMIT_EXCEEDED"
         else:
             await call()
-    await service.post(f"{V3}/createRoom?{one}", {})
+    for call in (alice.create_room(), service.post(f"{V3}/createRoom?{one}", {})):
+        await call
     seen = (await admin.get(f"{V3}/admin/whois/@_irc_one:test.example"))["devices"]
     assert [use["ip"] for device in seen.values() for session in device["sessions"] for use in session["connections"]] == (
         ["127.0.0.1"] if counts else [])
-    for client in (service, alice, admin):
+    for client in (service, alice, bob, admin):
+        await client.close()
+
+
+async def test_the_trial_of_a_service_and_its_terms(configured, tmp_path):
+    path, token = registration(tmp_path)
+    other, other_token = registration(tmp_path, "sms")
+    server = await configured(
+        app_service_config_files=[path, other], track_appservice_user_ips=True, limit_usage_by_mau=True, max_mau_value=0,
+        mau_appservice_trial_days={"irc": 1}, form_secret="x", 
+        user_consent={"version": 1.0, "template_dir": write_terms(tmp_path), "block_events_error": "Read %(consent_uri)s first"})
+    services = Client(server, token), Client(server, other_token)
+    for name, service in zip(("_irc_one", "_sms_one"), services):
+        await service.post(V3 + "/register", {"type": TYPE, "username": name, "inhibit_login": True}, checked=False)
+    login = {"type": TYPE, "identifier": {"type": "m.id.user", "user": "_irc_one"}}
+    session = Client(server, (await services[0].post(V3 + "/login", login))["access_token"])
+    # Neither is there a place for anybody, nor has it agreed to anything; bob would have to.
+    await session.post(V3 + "/createRoom", {})
+    failure = await refused(services[1].post(f"{V3}/createRoom?user_id=@_sms_one:test.example", {}))
+    assert failure.errcode == "M_RESOURCE_LIMIT_EXCEEDED"
+    bob = await server.register("bob")
+    assert (await refused(bob.create_room())).errcode == "M_CONSENT_NOT_GIVEN"
+    for client in (*services, session, bob):
         await client.close()
 
 

@@ -43,6 +43,7 @@ import Testing
             limit_usage_by_mau: true
             max_mau_value: 50
             mau_trial_days: 2
+            mau_appservice_trial_days: {irc: 30, sms: 0}
             mau_limit_reserved_threepids: [{medium: email, address: boss@example.com}]
             admin_contact: 'mailto:admin@example.com'
             user_ips_max_age: 14d
@@ -62,6 +63,7 @@ import Testing
         #expect(configuration.interactiveAuthTimeout == .seconds(15))
         #expect(!configuration.passwordLoginEnabled && configuration.passwordReauthenticationEnabled)
         #expect(configuration.usage.limitsMonthlyUsers && configuration.usage.monthlyUserLimit == 50 && configuration.usage.trialDays == 2)
+        #expect(configuration.usage.trialDaysOfServices == ["irc": 30, "sms": 0])
         #expect(configuration.usage.reservedThirdPartyIDs.first?.address == "boss@example.com")
         #expect(configuration.userIPsMaxAge == .seconds(14 * 86_400) && configuration.staleDeviceAge == .seconds(365 * 86_400))
         #expect(configuration.accountValidity.isEnabled && configuration.accountValidity.period == .seconds(42 * 86_400))
@@ -113,6 +115,7 @@ import Testing
             "email: {notif_from: a@b, smtp_port: 70000}", "email: {notif_from: a@b, force_tls: 1}", "enable_registration_captcha: true",
             "user_consent: {version: 1}", "user_consent: {version: '../x', template_dir: /}", "account_validity: {enabled: true}",
             "limit_usage_by_mau: true", "enable_registration: true", "user_ips_max_age: 0", "mau_limit_reserved_threepids: [5]",
+            "mau_appservice_trial_days: 5", "mau_appservice_trial_days: {irc: long}", "mau_appservice_trial_days: {irc: -1}",
             "{auto_join_rooms: ['#a:example.com'], autocreate_auto_join_room_preset: private_chat}",
             "autocreate_auto_join_room_preset: secret_chat",
         ])

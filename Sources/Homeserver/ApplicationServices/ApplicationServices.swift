@@ -60,6 +60,7 @@ package struct ApplicationServices: Sendable {
         requester.isSuspended = account?.isSuspended ?? false
         requester.userType = account?.userType
         requester.consentVersion = account?.consentVersion
+        requester.isUserOfService = account?.service != nil
         requester.service = service.id
         requester.isRateLimited = service.isRateLimited
         return requester

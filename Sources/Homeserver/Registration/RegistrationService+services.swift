@@ -14,8 +14,10 @@ extension RegistrationService {
         guard service.mayAct(as: user) else { throw MatrixError.exclusive("Invalid user localpart for this application service.") }
         try services.check(user, for: service)
         if try await accounts.isTaken(user) { throw MatrixError.userInUse }
-        let account = AccountRow(user: user, passwordHash: nil, created: .now)
-        let isNew = try await database.write { try AccountService.insert(account, displayName: user.localpart.string, on: $0) }
+        var account = AccountRow(user: user, passwordHash: nil, created: .now)
+        account.service = service.id
+        let row = account
+        let isNew = try await database.write { try AccountService.insert(row, displayName: user.localpart.string, on: $0) }
         guard isNew else { throw MatrixError.userInUse }
         return user
     }

@@ -15,6 +15,8 @@ package struct Requester: Sendable, Hashable {
     package var userType: String?
     /// The version of the terms that the user has agreed to.
     package var consentVersion: String?
+    /// An application service registered the account.
+    package var isUserOfService = false
     /// The id of the application service that acts as the user; nil: the user does.
     package var service: String?
     /// Whether limits hold for the requester: not for the application services that the operator spares.

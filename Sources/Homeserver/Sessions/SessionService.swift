@@ -111,6 +111,7 @@ package final class SessionService: Sendable {
         requester.isSuspended = row.isSuspended
         requester.userType = row.userType
         requester.consentVersion = row.consentVersion
+        requester.isUserOfService = row.accountService != nil
         let known = Known(requester: requester, validUntil: row.validUntil, accountExpiration: accountExpiration)
         cache.withLock {
             if $0.epoch == epoch { $0.known.insert(known, for: hash) }
@@ -132,6 +133,7 @@ package final class SessionService: Sendable {
         requester.isSuspended = account.isSuspended
         requester.userType = account.userType
         requester.consentVersion = account.consentVersion
+        requester.isUserOfService = account.service != nil
         let limit = Timestamp.now.advanced(byMilliseconds: AuthenticationService.reliance)
         let known = Known(
             requester: requester, validUntil: grant.expiry, accountExpiration: nil,

@@ -9,7 +9,7 @@ package struct AccountGate: Sendable {
     /// nil: who has not agreed is not stopped.
     private let consent: ConsentService?
 
-    /// User types that do not agree to terms.
+    /// User types that do not agree to terms. Users of application services do not either.
     private static let exemptTypes: Set<String> = ["support", "bot"]
 
     package init(usage: UsageLimits, consent: ConsentService?) {
@@ -20,13 +20,11 @@ package struct AccountGate: Sendable {
     /// - Throws: `M_USER_SUSPENDED`, `M_CONSENT_NOT_GIVEN`, `M_RESOURCE_LIMIT_EXCEEDED`.
     package func check(_ deed: AccountDeed, by requester: Requester) async throws {
         if requester.isSuspended, !deed.isAllowedWhileSuspended { throw MatrixError.userSuspended }
-        if let consent, deed.needsConsent, !requester.userType.map(Self.exemptTypes.contains, default: false) {
-            try consent.check(requester)
-        }
+        if let consent, deed.needsConsent, !Self.isExempt(requester) { try consent.check(requester) }
         if usage.concerns(requester) { try await usage.check(requester.user) }
     }
-}
 
-extension Optional {
-    fileprivate func map<T>(_ transform: (Wrapped) -> T, default value: T) -> T { map(transform) ?? value }
+    private static func isExempt(_ requester: Requester) -> Bool {
+        requester.isUserOfService || requester.userType.map(exemptTypes.contains) ?? false
+    }
 }

@@ -73,12 +73,15 @@ package final class UsageLimits: Sendable {
         guard isTracking, !active.isEmpty else { return }
         let now = Timestamp.now
         let unknown = users.withLock { users in active.filter { !users.contains($0) } }
-        var counted = active.subtracting(unknown)
+        var (counted, ofServices) = (active.subtracting(unknown), Set<UserID>())
         for user in unknown {
             guard let account = try await database.read({ try AccountStore.account(user, on: $0) }) else { continue }
-            if !account.isGuest, account.userType != Self.uncountedType, !isOnTrial(account, at: now) { counted.insert(user) }
+            if account.isGuest || account.userType == Self.uncountedType || isOnTrial(account, at: now) { continue }
+            counted.insert(user)
+            if account.service != nil { ofServices.insert(user) }
         }
-        let noted = users.withLock { users in counted.filter { users.note($0, at: now) } }
+        let (all, services) = (counted, ofServices)
+        let noted = users.withLock { users in all.filter { users.note($0, isUserOfService: services.contains($0), at: now) } }
         guard !noted.isEmpty else { return }
         try await database.write { try MonthlyUserStore.put(noted.sorted(), at: now, on: $0) }
     }
@@ -87,7 +90,7 @@ package final class UsageLimits: Sendable {
     package func restore() async throws {
         guard isTracking else { return }
         let stored = try await database.read { try MonthlyUserStore.users(on: $0) }
-        users.withLock { $0 = MonthlyUsers(limit: options.limitsMonthlyUsers ? options.monthlyUserLimit : nil, lastActive: stored) }
+        users.withLock { $0 = MonthlyUsers(limit: options.limitsMonthlyUsers ? options.monthlyUserLimit : nil, stored) }
         let now = Timestamp.now
         let admitted = try await reservedUsers()
         users.withLock { users in for user in admitted { users.admit(user, at: now) } }
@@ -121,7 +124,8 @@ package final class UsageLimits: Sendable {
     }
 
     private func isOnTrial(_ account: AccountRow, at now: Timestamp) -> Bool {
-        now.milliseconds - account.created.milliseconds < Int64(options.trialDays) * 86_400 * 1000
+        let days = account.service.flatMap { options.trialDaysOfServices[$0] } ?? options.trialDays
+        return now.milliseconds - account.created.milliseconds < Int64(days) * 86_400 * 1000
     }
 
     private var disabled: MatrixError {

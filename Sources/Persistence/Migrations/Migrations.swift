@@ -31,5 +31,6 @@ package enum Migrations {
         .partialRooms,
         .media,
         .accountMarks,
+        .serviceAccounts,
     ]
 }

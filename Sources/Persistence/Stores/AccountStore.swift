@@ -1,4 +1,4 @@
-// The accounts of this server: table `users` (migrations 2, 12, 21 and 22).
+// The accounts of this server: table `users` (migrations 2, 12, 21, 22 and 29).
 
 import MatrixCore
 
@@ -19,6 +19,8 @@ package struct AccountRow: Sendable {
     package var consentVersion: String?
     /// When the account ends unless it is renewed.
     package var expiration: Timestamp?
+    /// The id of the application service that registered the account; nil: none did.
+    package var service: String?
 
     package init(user: UserID, passwordHash: String?, created: Timestamp, userType: String? = nil, isAdmin: Bool = false) {
         self.user = user
@@ -40,6 +42,7 @@ package struct AccountRow: Sendable {
         isSuspended = row.bool(8)
         consentVersion = row.optionalText(9)
         expiration = row.optionalInt(10).map { Timestamp(milliseconds: $0) }
+        service = row.optionalText(11)
     }
 }
 
@@ -50,15 +53,15 @@ package enum AccountStore {
         try connection.execute(
             """
             INSERT INTO users (user_id, folded_id, password_hash, created_ts, user_type, is_admin, is_guest, deactivated, locked, suspended,
-                consent_version, consent_ts, expiration_ts)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING
+                consent_version, consent_ts, expiration_ts, appservice_id)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING
             """,
             [
                 .text(account.user.string), .text(folded(account.user)), .optional(account.passwordHash),
                 .int(account.created.milliseconds), .optional(account.userType), .bool(account.isAdmin), .bool(account.isGuest),
                 .bool(account.isDeactivated), .bool(account.isLocked), .bool(account.isSuspended), .optional(account.consentVersion),
                 .optional(account.consentVersion == nil ? nil : account.created.milliseconds),
-                .optional(account.expiration?.milliseconds),
+                .optional(account.expiration?.milliseconds), .optional(account.service),
             ]) == 1
     }
 
@@ -66,7 +69,7 @@ package enum AccountStore {
         try connection.first(
             """
             SELECT user_id, password_hash, created_ts, user_type, is_admin, is_guest, deactivated, locked, suspended,
-                   consent_version, expiration_ts
+                   consent_version, expiration_ts, appservice_id
             FROM users WHERE user_id = $1
             """, [.text(user.string)], AccountRow.init)
     }
@@ -77,7 +80,7 @@ package enum AccountStore {
         try connection.rows(
             """
             SELECT user_id, password_hash, created_ts, user_type, is_admin, is_guest, deactivated, locked, suspended,
-                   consent_version, expiration_ts
+                   consent_version, expiration_ts, appservice_id
             FROM users WHERE folded_id = $1 ORDER BY user_id LIMIT 100
             """, [.text(folded(user))], AccountRow.init)
     }

@@ -4,11 +4,28 @@ import MatrixCore
 
 /// Reads and writes the people who count as active.
 package enum MonthlyUserStore {
-    package static func users(on connection: any SQLConnection) throws -> [UserID: Timestamp] {
-        let rows = try connection.rows("SELECT user_id, last_active_ts FROM monthly_active_users", []) {
-            (UserID(trusted: $0.text(0)), Timestamp(milliseconds: $0.int(1)))
+    /// One row: who was here, when last, and whether they are a user of an application service.
+    package struct Row: Sendable {
+        package let user: UserID
+        package let lastActive: Timestamp
+        package let isUserOfService: Bool
+
+        package init(user: UserID, lastActive: Timestamp, isUserOfService: Bool) {
+            self.user = user
+            self.lastActive = lastActive
+            self.isUserOfService = isUserOfService
         }
-        return Dictionary(uniqueKeysWithValues: rows)
+    }
+
+    package static func users(on connection: any SQLConnection) throws -> [Row] {
+        try connection.rows(
+            """
+            SELECT m.user_id, m.last_active_ts, u.appservice_id IS NOT NULL
+            FROM monthly_active_users m LEFT JOIN users u ON u.user_id = m.user_id
+            """, []
+        ) {
+            Row(user: UserID(trusted: $0.text(0)), lastActive: Timestamp(milliseconds: $0.int(1)), isUserOfService: $0.bool(2))
+        }
     }
 
     package static func put(_ users: [UserID], at time: Timestamp, on connection: any SQLConnection) throws {

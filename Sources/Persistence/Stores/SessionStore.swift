@@ -20,6 +20,8 @@ package struct AccessTokenRow: Sendable {
     package let userType: String?
     package let consentVersion: String?
     package let accountExpiration: Timestamp?
+    /// The application service that registered the account.
+    package let accountService: String?
 
     fileprivate init(_ row: SQLRow) {
         id = row.int(0)
@@ -36,6 +38,7 @@ package struct AccessTokenRow: Sendable {
         userType = row.optionalText(11)
         consentVersion = row.optionalText(12)
         accountExpiration = row.optionalInt(13).map { Timestamp(milliseconds: $0) }
+        accountService = row.optionalText(14)
     }
 }
 
@@ -82,7 +85,8 @@ package enum SessionStore {
         try connection.first(
             """
             SELECT t.token_id, t.user_id, t.device_id, t.refresh_id, t.valid_until_ts, t.used,
-                   u.is_admin, u.is_guest, u.deactivated, u.locked, u.suspended, u.user_type, u.consent_version, u.expiration_ts
+                   u.is_admin, u.is_guest, u.deactivated, u.locked, u.suspended, u.user_type, u.consent_version, u.expiration_ts,
+                   u.appservice_id
             FROM access_tokens t JOIN users u ON u.user_id = t.user_id
             WHERE t.token_hash = $1
             """, [.blob(hash)], AccessTokenRow.init)

@@ -21,7 +21,7 @@ enum KnownOptions {
         (
             "Homeserver blocking",
             [
-                "mau_appservice_trial_days", "mau_limit_alerting", "server_context",
+                "mau_limit_alerting", "server_context",
                 "limit_remote_rooms", "allow_per_room_profiles", "max_avatar_size", "allowed_avatar_mimetypes",
                 "redaction_retention_period", "forgotten_room_retention_period",
             ]

@@ -1,6 +1,8 @@
 // The options about how many may use the server, and how long accounts and their traces last.
 
 extension ConfigurationOptions {
+    private static let dayRange = 0...36_500
+
     static let usage: [ConfigurationOption] = [
         .string("admin_contact", \.usage.adminContact),
         .bool("hs_disabled", \.usage.isServerDisabled),
@@ -8,7 +10,20 @@ extension ConfigurationOptions {
         .bool("limit_usage_by_mau", \.usage.limitsMonthlyUsers),
         .int("max_mau_value", \.usage.monthlyUserLimit),
         .bool("mau_stats_only", \.usage.countsMonthlyUsers),
-        .int("mau_trial_days", \.usage.trialDays, in: 0...36_500),
+        .int("mau_trial_days", \.usage.trialDays, in: dayRange),
+        .custom("mau_appservice_trial_days") { node, option, reading in
+            guard let entries = node.entries else {
+                return reading.fail(node, option, expected: "a mapping from ids of application services to days")
+            }
+            for entry in entries {
+                guard case .int(let days) = entry.node.value, dayRange.contains(days) else {
+                    let expected = "a number from \(dayRange.lowerBound) to \(dayRange.upperBound)"
+                    reading.fail(entry.node, "\(option).\(entry.key)", expected: expected)
+                    continue
+                }
+                reading.configuration.usage.trialDaysOfServices[entry.key] = days
+            }
+        },
         .bool("track_appservice_user_ips", \.usage.tracksServices),
         .custom("mau_limit_reserved_threepids") { node, option, reading in
             guard let list = node.list else { return reading.fail(node, option, expected: "a list of mappings with medium and address") }

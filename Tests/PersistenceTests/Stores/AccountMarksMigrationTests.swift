@@ -21,11 +21,12 @@ struct AccountMarksMigrationTests {
                         [.text(token)])
                 }
                 for (name, end) in [("told", 1000), ("due", 2000), ("endless", nil)] as [(String, Int64?)] {
-                    var account = AccountRow(user: UserID(trusted: "@\(name):test"), passwordHash: nil, created: start)
-                    account.expiration = end.map { Timestamp(milliseconds: $0) }
-                    _ = try AccountStore.insert(account, on: connection)
+                    let user = UserID(trusted: "@\(name):test")
+                    try connection.execute(
+                        "INSERT INTO users (user_id, folded_id, created_ts, expiration_ts) VALUES ($1, $1, 1, $2)",
+                        [.text(user.string), .optional(end)])
                     let address = ThirdPartyRow(medium: "email", address: "\(name)@example.org", validated: start, added: start)
-                    _ = try ThirdPartyStore.insert(address, of: account.user, on: connection)
+                    _ = try ThirdPartyStore.insert(address, of: user, on: connection)
                 }
                 try CommitReaderStore.setPosition(StreamPosition(1000), of: "account_expiry_notices", on: connection)
             }
@@ -40,6 +41,8 @@ struct AccountMarksMigrationTests {
                 let untold = try AccountExpiryStore.untold(after: nil, until: .now, limit: 10, on: connection)
                 #expect(untold == [AccountEnd(user: UserID(trusted: "@due:test"), end: Timestamp(milliseconds: 2000))])
                 #expect(try CommitReaderStore.position(of: "account_expiry_notices", on: connection) == nil)
+                let account = try AccountStore.account(UserID(trusted: "@due:test"), on: connection)
+                #expect(account?.expiration == Timestamp(milliseconds: 2000) && account?.service == nil)
             }
             await database.close()
         }

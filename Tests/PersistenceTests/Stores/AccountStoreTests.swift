@@ -16,11 +16,14 @@ struct AccountStoreTests {
     @Test("an account is added once and read back", arguments: DatabaseKind.allCases)
     func accounts(kind: DatabaseKind) async throws {
         try await withDatabase(kind) { database in
-            let row = account(Self.alice)
+            var account = account(Self.alice)
+            account.service = "irc"
+            let row = account
             #expect(try await database.write { try AccountStore.insert(row, on: $0) })
             #expect(try await database.write { try !AccountStore.insert(row, on: $0) })
             let read = try await database.read { try AccountStore.account(Self.alice, on: $0) }
             #expect(read?.passwordHash == "$2b$…" && read?.userType == "bot" && read?.isAdmin == true && read?.isDeactivated == false)
+            #expect(read?.service == "irc")
             #expect(try await database.write { try AccountStore.setPasswordHash(nil, of: Self.alice, on: $0) })
             #expect(try await database.read { try AccountStore.account(Self.alice, on: $0)?.passwordHash } == nil)
             #expect(try await database.write { try !AccountStore.setAdmin(true, UserID(trusted: "@no:test"), on: $0) })
