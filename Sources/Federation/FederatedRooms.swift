@@ -26,7 +26,7 @@ package struct FederatedRooms: Sendable {
         let (client, database) = (federation.client, rooms.environment.database)
         served = ServedRooms(rooms: rooms, events: events)
         verifier = EventVerifier(keyRing: federation.keyRing)
-        intake = EventIntake(client: client, verifier: verifier, database: database, logger: logger)
+        intake = EventIntake(client: client, verifier: verifier, rooms: rooms, logger: logger)
         completion = RoomCompletionService(client: client, intake: intake, rooms: rooms, logger: logger)
         membership = RemoteMembership(
             client: client, verifier: verifier, intake: intake, rooms: rooms, completion: completion, logger: logger)

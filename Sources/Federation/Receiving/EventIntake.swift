@@ -17,7 +17,7 @@ package struct EventIntake: Sendable {
     private let database: any Database
     private let logger: Logger
     private let queues = KeyedQueue<Lane>()
-    private let late = LateEvents()
+    private let late: LateEvents
 
     private struct Lane: Hashable {
         let room: RoomID
@@ -41,17 +41,18 @@ package struct EventIntake: Sendable {
     /// How many other servers are asked when the one that told of an event does not answer.
     private static let otherLimit = 2
 
-    package init(client: FederationClient, verifier: EventVerifier, database: any Database, logger: Logger) {
+    package init(client: FederationClient, verifier: EventVerifier, rooms: RoomRegistry, logger: Logger) {
         self.client = client
         self.verifier = verifier
-        self.database = database
         self.logger = logger
+        database = rooms.environment.database
+        late = LateEvents(database: database, rooms: rooms, logger: logger)
     }
 
     /// Brings verified events of one room in, in their order. What becomes of them by the room's rules is nobody's business elsewhere:
     /// who is told that an event was rejected would send it again.
     ///
-    /// - Throws: `DatabaseError` when they cannot be stored; then they should come again.
+    /// - Throws: `DatabaseError`, `TooManyLateEvents` when they cannot be stored; then they should come again.
     package func take(_ events: [Event], in room: Room, from server: ServerName) async throws {
         try await queues.run(Lane(room: room.id, server: server)) { try await takeInTurn(events, in: room, from: server) }
     }
@@ -130,7 +131,7 @@ package struct EventIntake: Sendable {
             note(error, of: event)
         } catch let error as FederationFailure {
             note(error, of: event)
-            if error.isPassing { late.add(LateEvent(event: event, room: room, server: server)) }
+            if error.isPassing { try await late.add(LateEvent(event: event, room: room, server: server)) }
         }
     }
 
@@ -336,6 +337,8 @@ extension EventIntake: Service {
     /// Tries again to bring in what could not be, until the server stops.
     package func run() async throws {
         await late.run { [self] late in
+            // Of a room that this server has left nothing more is wanted.
+            guard late.room.current.isJoined(by: client.serverName) else { return true }
             do {
                 try await queues.run(Lane(room: late.room.id, server: late.server)) {
                     // What has failed may have been to ask for much.

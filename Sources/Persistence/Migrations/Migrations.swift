@@ -32,5 +32,6 @@ package enum Migrations {
         .media,
         .accountMarks,
         .serviceAccounts,
+        .gapsAndLateEvents,
     ]
 }

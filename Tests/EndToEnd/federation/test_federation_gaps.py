@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from aiohttp import web
 
 from across import arrives, message_ids, until
@@ -39,6 +40,23 @@ async def test_the_last_word_comes_in_when_its_server_is_back(visit):  # noqa: F
     last = visitor.event(content={"msgtype": "m.text", "body": "the last word"})
     fall_silent(visitor.partner)
     await visitor.send(last)
+    await unseen(alice, visitor.room, visitor.id(last))
+    visitor.partner.instead.clear()
+    # Nobody says anything more.
+    await arrives(alice, visitor.room, visitor.id(last), within=60)
+    assert await message_ids(alice, visitor.room) == [visitor.id(event) for event in [last, *unheard[::-1]]]
+
+
+@pytest.mark.parametrize("martlet", ["sqlite", "postgres"], indirect=True)
+async def test_what_was_acknowledged_survives_a_crash(visit, martlet):  # noqa: F811
+    """Who is told that an event has arrived does not send it again, though it cannot be brought in yet."""
+    alice, visitor = await visit()
+    unheard = [visitor.event(content={"msgtype": "m.text", "body": f"unheard {number}"}) for number in range(3)]
+    last = visitor.event(content={"msgtype": "m.text", "body": "the last word"})
+    fall_silent(visitor.partner)
+    assert await visitor.send(last) == {visitor.id(last): {}}
+    await martlet.kill()
+    await martlet.start()
     await unseen(alice, visitor.room, visitor.id(last))
     visitor.partner.instead.clear()
     # Nobody says anything more.
