@@ -42,16 +42,18 @@ extension RoomBatch {
     fileprivate mutating func add(_ outcome: RoomCompletion.Outcome) throws {
         newKeys.formUnion(outcome.newKeys)
         stateRows += outcome.stateRows
-        let (room, added) = (head.snapshot.nid, outcome.entries.added)
+        let (room, join, added) = (head.snapshot.nid, outcome.join, outcome.entries.added)
         // What is allowed after all takes its place in the timeline now.
         let welcome = outcome.placements.filter { $0.wasRejected && !$0.isRejected && $0.flags.isEmpty }
         let welcomed = Set(welcome.map(\.row.nid))
         let moved = outcome.placements.filter { !welcomed.contains($0.row.nid) }
         rows.append { connection in
             for placement in moved {
+                // What the join took the place of was known when this server came into the room.
+                let replaced = placement.row.id == join ? placement.row.replaced?.nid : placement.replaced?.nid
                 try EventStore.place(
-                    placement.row.nid, before: placement.before, after: placement.after, replaces: placement.replaced?.nid,
-                    flags: placement.flags, on: connection)
+                    placement.row.nid, before: placement.before, after: placement.after, replaces: replaced, flags: placement.flags,
+                    on: connection)
             }
             for pair in added {
                 if let event = pair.event { try StateStore.insertCurrent(pair.key, event: event, in: room, on: connection) }

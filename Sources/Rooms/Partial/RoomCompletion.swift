@@ -23,7 +23,9 @@ struct RoomCompletion: Sendable {
         let stateRows: [StateLayerRow]
         let newKeys: Set<StateKey>
         let entries: EntryChanges
-        /// The depth of the join. What is less deep and had been refused is of the past.
+        /// The event by which this server came into the room.
+        let join: EventID
+        /// Its depth. What is less deep and had been refused is of the past.
         let joinDepth: Int64
     }
 
@@ -55,7 +57,7 @@ struct RoomCompletion: Sendable {
         return Outcome(
             head: outcome.head, placements: replay.placements, stateRows: rows, newKeys: Set(numbers.new.values),
             entries: EntryChanges(from: partial.snapshot, to: outcome.head.snapshot, isLocal: environment.isLocal),
-            joinDepth: replay.placements.first { $0.row.id == row.join }?.row.depth ?? 0)
+            join: row.join, joinDepth: replay.placements.first { $0.row.id == row.join }?.row.depth ?? 0)
     }
 
     /// Stores the numbers of the state's keys, some at a time.

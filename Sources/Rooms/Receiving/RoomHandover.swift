@@ -50,7 +50,7 @@ extension RoomRegistry {
         if let room = try await room(id) {
             let environment = environment
             try await room.alone {
-                let batch = try await RoomIntake(environment: environment, handover: handover).batch(of: room.nid)
+                let batch = try await RoomIntake(environment: environment, handover: handover, former: room.current).batch(of: room.nid)
                 try await environment.journal.append(
                     batch.journalBatch { head in
                         environment.partialRooms.set(handover.omission.map { _ in .partial }, of: room.nid)
@@ -61,7 +61,7 @@ extension RoomRegistry {
         }
         let known = try await environment.database.read { try RoomStore.room(id, on: $0) }
         let nid = known?.nid ?? RoomNID(environment.sequences.next(.rooms))
-        let batch = try await RoomIntake(environment: environment, handover: handover).batch(of: nid)
+        let batch = try await RoomIntake(environment: environment, handover: handover, former: nil).batch(of: nid)
         let (version, creator) = (batch.head.snapshot.version, batch.head.snapshot.createEvent.sender)
         let room = Room(head: batch.head, environment: environment)
         try await environment.journal.append(
@@ -83,6 +83,8 @@ extension RoomRegistry {
 private struct RoomIntake {
     let environment: RoomEnvironment
     let handover: RoomHandover
+    /// The room as it was when this server left it; nil: it has never been here.
+    let former: RoomSnapshot?
 
     func batch(of nid: RoomNID) async throws -> RoomBatch {
         guard let create = handover.state.first(where: { $0.key == .create }) else { throw HandoverIncomplete(room: handover.join.roomID) }
@@ -121,21 +123,27 @@ private struct RoomIntake {
             for event in outliers { try EventStore.insertOutlier(event, room: nid, numbers: numbers.all, on: connection) }
             for id in join.prevEvents { try MissingEventStore.insert(id, in: nid, depth: join.depth, on: connection) }
         }
-        try add(join, numbers.all, to: &batch)
+        _ = try batch.record(
+            join, key: join.key, replacing: try await replaced(numbers.all), redaction: nil,
+            citing: join.authEvents.compactMap { numbers.all[$0] }, from: EventOrigin(user: join.sender))
         if let source = handover.omission?.source, let joinNID = batch.built[join.id]?.nid {
             batch.rows.append { try PartialRoomStore.insert(nid, join: joinNID, via: source, servers: others, on: $0) }
         }
         return batch
     }
 
-    private func add(_ join: Event, _ numbers: [EventID: EventNID], to batch: inout RoomBatch) throws {
-        var replaced: (nid: EventNID, event: Event)?
-        if let key = join.key, let entry = batch.head.snapshot.entry(key), let event = handover.state.first(where: { $0.id == entry.id }) {
-            replaced = (entry.nid, event)
+    /// What the join takes the place of. A room that this server has left goes on with the leaving here, even where the server that hands it
+    /// over has not heard of that yet and takes the user for a member all the while.
+    private func replaced(_ numbers: [EventID: EventNID]) async throws -> (nid: EventNID, event: Event)? {
+        let join = handover.join
+        guard let key = join.key else { return nil }
+        if let entry = former?.entry(key),
+            let row = try await environment.database.read({ try EventStore.rows([entry.nid], on: $0) }).first
+        {
+            return (row.nid, try Event(trusted: row.json, id: row.id, version: join.version))
         }
-        _ = try batch.record(
-            join, key: join.key, replacing: replaced, redaction: nil, citing: join.authEvents.compactMap { numbers[$0] },
-            from: EventOrigin(user: join.sender))
+        guard let event = handover.state.first(where: { $0.key == key }), let nid = numbers[event.id] else { return nil }
+        return (nid, event)
     }
 
     /// The numbers of events, and which of them are new here.
