@@ -133,10 +133,12 @@ package actor FederationSender: Service {
     private func takeOver() async throws {
         startPosition = environment.journal.position
         let backlogs = try await ledger.load(newest: startPosition, serverName: environment.serverName)
-        let position = ledger.position
+        // What comes after the start is told as it comes.
+        let (position, start) = (ledger.position, startPosition)
         let (recipients, changed, failing) = try await environment.database.read { connection in
             (
-                try ToDeviceOutboxStore.servers(on: connection), try DeviceListStore.announced(after: position, on: connection),
+                try ToDeviceOutboxStore.servers(on: connection),
+                try DeviceListStore.announced(after: position, upTo: start, on: connection),
                 try DestinationStore.failing(limit: Int.max, on: connection)
             )
         }

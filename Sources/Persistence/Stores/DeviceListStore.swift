@@ -127,15 +127,15 @@ package enum DeviceListStore {
             """, [.text(server.string), .int(after.value), .int(upTo.value), .int(limit)], DeviceListAnnouncement.init)
     }
 
-    /// The users of this server whose devices changed after `position`, and when first.
+    /// The users of this server whose devices changed after `position` up to `upTo`, and when first.
     package static func announced(
-        after position: StreamPosition, on connection: any SQLConnection
+        after position: StreamPosition, upTo: StreamPosition, on connection: any SQLConnection
     ) throws -> [(user: UserID, first: StreamPosition)] {
         try connection.rows(
             """
             SELECT user_id, min(position) FROM device_list_changes
-            WHERE position > $1 AND viewer_id IS NULL AND device_id IS NOT NULL GROUP BY user_id
-            """, [.int(position.value)]
+            WHERE position > $1 AND position <= $2 AND viewer_id IS NULL AND device_id IS NOT NULL GROUP BY user_id
+            """, [.int(position.value), .int(upTo.value)]
         ) { (UserID(trusted: $0.text(0)), StreamPosition($0.int(1))) }
     }
 

@@ -153,7 +153,9 @@ struct FederationSenderTests {
             await server.journal.stop()
             servers.set(nil, for: a)
             let restarted = try await Fixture(database, servers: servers)
-            try await restarted.running { try await eventually { !servers.transactions(of: a).isEmpty } }
+            try await restarted.running {
+                try await eventually { !servers.transactions(of: a).isEmpty && restarted.sender.counts == (0, 0) }
+            }
             #expect(servers.pdus(of: a).map { $0["content"]?["membership"]?.string } == ["ban"])
             // Nothing is left of it after the next save.
             let departed = try await database.read { try FederationSendingStore.departedServers(on: $0) }
