@@ -9,7 +9,7 @@ extension Homeserver {
     /// The stages of user-interactive authentication that the configuration allows.
     static func stages(
         _ configuration: ServerConfiguration, login: LoginService, tokens: RegistrationTokens, validation: EmailValidation?,
-        rateLimits: RateLimiter, logger: Logger
+        phones: PhoneValidation?, rateLimits: RateLimiter, logger: Logger
     ) -> [any InteractiveAuthStage] {
         var stages: [any InteractiveAuthStage] = [DummyStage(), PasswordStage(login: login), SingleSignOnStage()]
         let registration = configuration.registration
@@ -17,6 +17,7 @@ extension Homeserver {
             stages.append(RegistrationTokenStage(tokens: tokens, rateLimits: rateLimits))
         }
         if let validation { stages.append(EmailIdentityStage(validation: validation)) }
+        if let phones { stages.append(PhoneStage(validation: phones)) }
         if let consent = configuration.consent { stages.append(TermsStage(consent, publicBaseURL: configuration.publicBaseURL)) }
         // The service is the operator's choice: it may be in a private network.
         let http = OutboundHTTP(configuration.outbound.trustingOperator)
@@ -38,5 +39,14 @@ extension Homeserver {
     ) -> EmailValidation? {
         guard let mailer, let email = configuration.email else { return nil }
         return EmailValidation(database: database, mailer: mailer, tokenLifetime: email.tokenLifetime)
+    }
+
+    static func phoneValidation(
+        _ configuration: ServerConfiguration, database: any Database, rateLimits: RateLimiter, logger: Logger
+    ) -> PhoneValidation? {
+        guard let server = configuration.registration.phoneDelegate else { return nil }
+        return PhoneValidation(
+            server: server, http: OutboundHTTP(configuration.outbound.trustingOperator), database: database, rateLimits: rateLimits,
+            logger: logger)
     }
 }

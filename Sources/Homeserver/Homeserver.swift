@@ -65,6 +65,8 @@ package final class Homeserver: Sendable {
     /// nil: this server sends no mail.
     package let mailer: AccountMailer?
     package let emailValidation: EmailValidation?
+    /// nil: nobody validates telephone numbers.
+    package let phoneValidation: PhoneValidation?
     package let thirdPartyRequests: ThirdPartyRequests
     package let thirdPartyIdentifiers: ThirdPartyIdentifiers
     /// nil: there are no terms.
@@ -212,17 +214,18 @@ package final class Homeserver: Sendable {
         registrationTokens = RegistrationTokens(database: database)
         mailer = Self.mailer(configuration, templates: templates, logger: logger)
         emailValidation = Self.emailValidation(configuration, database: database, mailer: mailer)
+        phoneValidation = Self.phoneValidation(configuration, database: database, rateLimits: rateLimits, logger: logger)
         interactiveAuthentication = InteractiveAuthentication(
             database: database,
             stages: Self.stages(
-                configuration, login: passwordLogin, tokens: registrationTokens, validation: emailValidation, rateLimits: rateLimits,
-                logger: logger
+                configuration, login: passwordLogin, tokens: registrationTokens, validation: emailValidation, phones: phoneValidation,
+                rateLimits: rateLimits, logger: logger
             ))
         thirdPartyRequests = ThirdPartyRequests(
-            database: database, validation: emailValidation, rateLimits: rateLimits, options: configuration.registration,
-            isRegistrationEnabled: configuration.enableRegistration)
+            database: database, validation: emailValidation, phones: phoneValidation, rateLimits: rateLimits,
+            options: configuration.registration, isRegistrationEnabled: configuration.enableRegistration)
         thirdPartyIdentifiers = ThirdPartyIdentifiers(
-            database: database, validation: emailValidation,
+            database: database, validation: emailValidation, phones: phoneValidation,
             identityServers: IdentityAssociations(
                 http: OutboundHTTP(configuration.outbound), serverName: serverName, signingKey: rooms.environment.signingKey,
                 logger: logger), logger: logger)
@@ -236,8 +239,8 @@ package final class Homeserver: Sendable {
         accountRenewal = AccountRenewal(
             configuration, database: database, sessions: sessions, mailer: mailer, rateLimits: rateLimits, logger: logger)
         accountUpkeep = AccountUpkeep(
-            configuration, database: database, interactive: interactiveAuthentication, validation: emailValidation, sessions: sessions,
-            usage: usage, renewal: accountRenewal, logger: logger)
+            configuration, database: database, interactive: interactiveAuthentication, validation: emailValidation, phones: phoneValidation,
+            sessions: sessions, usage: usage, renewal: accountRenewal, logger: logger)
         passwordChange = PasswordChange(
             database: database, passwords: passwords, sessions: sessions, policy: configuration.passwordPolicy)
         deactivation = AccountDeactivation(

@@ -12,6 +12,9 @@ package struct RegistrationOptions: Sendable {
     package var requiredMedia: Set<Medium> = []
     /// `disable_msisdn_registration`.
     package var excludesPhoneNumbers = false
+    /// `account_threepid_delegates.msisdn`: the address of the identity server that validates telephone numbers, without a slash at its end;
+    /// nil: none are validated.
+    package var phoneDelegate: String?
     /// `allowed_local_3pids`; empty: all are allowed.
     package var allowedThirdPartyIDs: [ThirdPartyRule] = []
     /// `enable_3pid_changes`.

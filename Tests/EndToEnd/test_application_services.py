@@ -178,7 +178,7 @@ async def test_the_trial_of_a_service_and_its_terms(configured, tmp_path):
     path, token = registration(tmp_path)
     other, other_token = registration(tmp_path, "sms")
     server = await configured(
-        app_service_config_files=[path, other], track_appservice_user_ips=True, limit_usage_by_mau=True, max_mau_value=0,
+        app_service_config_files=[path, other], track_appservice_user_ips=True, limit_usage_by_mau=True, max_mau_value=1,
         mau_appservice_trial_days={"irc": 1}, form_secret="x", 
         user_consent={"version": 1.0, "template_dir": write_terms(tmp_path), "block_events_error": "Read %(consent_uri)s first"})
     services = Client(server, token), Client(server, other_token)
@@ -186,11 +186,12 @@ async def test_the_trial_of_a_service_and_its_terms(configured, tmp_path):
         await service.post(V3 + "/register", {"type": TYPE, "username": name, "inhibit_login": True}, checked=False)
     login = {"type": TYPE, "identifier": {"type": "m.id.user", "user": "_irc_one"}}
     session = Client(server, (await services[0].post(V3 + "/login", login))["access_token"])
-    # Neither is there a place for anybody, nor has it agreed to anything; bob would have to.
+    bob = await server.register("bob")
+    await bob.get(V3 + "/devices")
+    # Neither is there a place left, nor has it agreed to anything; bob would have to.
     await session.post(V3 + "/createRoom", {})
     failure = await refused(services[1].post(f"{V3}/createRoom?user_id=@_sms_one:test.example", {}))
     assert failure.errcode == "M_RESOURCE_LIMIT_EXCEEDED"
-    bob = await server.register("bob")
     assert (await refused(bob.create_room())).errcode == "M_CONSENT_NOT_GIVEN"
     for client in (*services, session, bob):
         await client.close()

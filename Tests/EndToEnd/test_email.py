@@ -145,9 +145,6 @@ async def test_addresses_of_an_account(mailing, mailbox):
     assert (await log_in(server, "alice@example.org", alice.password))["user_id"] == alice.user
     assert await alice.post(delete, {"medium": "email", "address": "Alice@example.org"}) == {"id_server_unbind_result": "no-support"}
     assert (await refused(log_in(server, "alice@example.org", alice.password))).errcode == "M_FORBIDDEN"
-    for path in ("account/3pid", "register", "account/password"):
-        phone = {"client_secret": "a", "country": "GB", "phone_number": "07700900001", "send_attempt": 1}
-        assert (await refused(alice.post(f"{V3}/{path}/msisdn/requestToken", phone))).errcode == "M_THREEPID_MEDIUM_NOT_SUPPORTED"
     for client in (alice, bob):
         await client.close()
 

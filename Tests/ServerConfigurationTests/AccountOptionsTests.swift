@@ -30,6 +30,7 @@ import Testing
             enable_registration_token_3pid_bypass: true
             registrations_require_3pid: [email, msisdn]
             disable_msisdn_registration: true
+            account_threepid_delegates: {msisdn: "http://127.0.0.1:8090//"}
             allowed_local_3pids:
               - {medium: email, pattern: '^[^@]+@example\\.com$'}
             enable_3pid_changes: false
@@ -56,6 +57,7 @@ import Testing
             """)
         let registration = configuration.registration
         #expect(registration.requiresToken && registration.takesTokenForThirdPartyID && registration.requiredMedia == [.email, .msisdn])
+        #expect(registration.phoneDelegate == "http://127.0.0.1:8090" && registration.excludesPhoneNumbers)
         #expect(registration.allows("a@example.com", of: "email") && !registration.allows("a@example.org", of: "email"))
         #expect(!registration.allowsThirdPartyChanges && registration.hidesThirdPartyIDs)
         #expect(registration.nextLinkHosts == ["client.example.com"])
@@ -110,6 +112,8 @@ import Testing
         "what cannot be meant is an error",
         arguments: [
             "registrations_require_3pid: [email]", "registrations_require_3pid: [fax]", "registrations_require_3pid: [msisdn]",
+            "account_threepid_delegates: {email: 'https://example.org'}", "account_threepid_delegates: {msisdn: example.org}",
+            "account_threepid_delegates: [msisdn]",
             "allowed_local_3pids: [{medium: email}]", "allowed_local_3pids: [{medium: email, pattern: '['}]",
             "email: {smtp_host: mail}", "email: {notif_from: nobody}", "email: {notif_from: a@b, enable_tls: false, force_tls: true}",
             "email: {notif_from: a@b, smtp_port: 70000}", "email: {notif_from: a@b, force_tls: 1}", "enable_registration_captcha: true",

@@ -22,7 +22,7 @@ package struct AccountUpkeep: Service {
 
     package init(
         _ configuration: ServerConfiguration, database: any Database, interactive: InteractiveAuthentication, validation: EmailValidation?,
-        sessions: SessionService, usage: UsageLimits, renewal: AccountRenewal?, logger: Logger
+        phones: PhoneValidation?, sessions: SessionService, usage: UsageLimits, renewal: AccountRenewal?, logger: Logger
     ) {
         self.logger = logger
         var jobs = [
@@ -31,6 +31,9 @@ package struct AccountUpkeep: Service {
         ]
         if let validation {
             jobs.append(Job(name: "proofs of addresses", interval: .seconds(1800)) { try await validation.sweep() })
+        }
+        if let phones {
+            jobs.append(Job(name: "proofs of telephone numbers", interval: .seconds(1800)) { try await phones.sweep() })
         }
         if let renewal {
             jobs.append(Job(name: "accounts that end", interval: .seconds(1800)) { try await renewal.tellThoseWhoseAccountsEnd() })

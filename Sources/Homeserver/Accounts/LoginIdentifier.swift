@@ -30,10 +30,10 @@ package enum LoginIdentifier: Sendable, Equatable {
             }
             self = .thirdParty(medium: medium, address: address)
         case "m.id.phone":
-            guard identifier["country"]?.string != nil, let number = (identifier["phone"] ?? identifier["number"])?.string else {
+            guard let country = identifier["country"]?.string, let number = (identifier["phone"] ?? identifier["number"])?.string else {
                 throw .missingParam("Invalid phone-type identifier")
             }
-            self = .thirdParty(medium: "msisdn", address: number)
+            self = .thirdParty(medium: PhoneNumber.medium, address: try PhoneNumber(number, country: country).digits)
         default:
             throw .unknown("Unknown login identifier type", status: 400)
         }

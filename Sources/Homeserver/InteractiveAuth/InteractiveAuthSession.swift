@@ -55,8 +55,8 @@ package struct InteractiveAuthSession: Sendable {
     /// Whose credentials a stage has found right; nil while none asked for an account's.
     package var provenUser: UserID? { completed.lazy.compactMap { results[$0]?.user }.first }
 
-    /// The address that was shown to be somebody's, if a stage asked for one.
-    package var provenThirdPartyID: ProvenThirdPartyID? { completed.lazy.compactMap { results[$0]?.thirdPartyID }.first }
+    /// The addresses and numbers that were shown to be somebody's: one for each stage that asked for one.
+    package var provenThirdPartyIDs: [ProvenThirdPartyID] { completed.compactMap { results[$0]?.thirdPartyID } }
 
     package func isComplete(_ flows: [Flow]) -> Bool {
         flows.contains { flow in flow.allSatisfy(completed.contains) }

@@ -50,7 +50,7 @@ package struct AccountMailer: Service {
     }
 
     /// Sends a mail with a link, and waits until the mail server has taken it.
-    package func send(_ link: Link, to address: EmailAddress, for purpose: EmailValidation.Purpose) async throws {
+    package func send(_ link: Link, to address: EmailAddress, for purpose: ProofPurpose) async throws {
         do {
             try await transport.send(try message(link, to: address, for: purpose))
         } catch {
@@ -60,7 +60,7 @@ package struct AccountMailer: Service {
     }
 
     /// Sends a mail with a link, later.
-    package func post(_ link: Link, to address: EmailAddress, for purpose: EmailValidation.Purpose) {
+    package func post(_ link: Link, to address: EmailAddress, for purpose: ProofPurpose) {
         post { try message(link, to: address, for: purpose) }
     }
 
@@ -111,7 +111,7 @@ package struct AccountMailer: Service {
         }
     }
 
-    private func message(_ link: Link, to address: EmailAddress, for purpose: EmailValidation.Purpose) throws -> MailMessage {
+    private func message(_ link: Link, to address: EmailAddress, for purpose: ProofPurpose) throws -> MailMessage {
         let path: String, template: String, subject: String
         switch purpose {
         case .registration:

@@ -18,6 +18,8 @@ package struct RegistrationPolicy: Sendable {
     package var requiresCaptcha = false
     /// Whether an e-mail address can be shown to be somebody's.
     package var verifiesEmail = false
+    /// Whether a telephone number can be.
+    package var verifiesPhone = false
     /// The terms that are agreed to at registration; nil: none are.
     package var termsAtRegistration: String?
     /// Whether there are terms to agree to at all, at whatever time.
@@ -38,6 +40,7 @@ package struct RegistrationPolicy: Sendable {
         allowsUnderscore = configuration.registration.allowsUnderscore
         requiresCaptcha = configuration.captcha.isRequired
         verifiesEmail = configuration.email != nil
+        verifiesPhone = configuration.registration.phoneDelegate != nil
         hasTerms = configuration.consent != nil
         if let consent = configuration.consent, consent.isAskedAtRegistration { termsAtRegistration = consent.version }
         if configuration.accountValidity.isEnabled { validity = configuration.accountValidity.period }
@@ -48,8 +51,12 @@ package struct RegistrationPolicy: Sendable {
         guard isEnabled else { return [] }
         var flows: [InteractiveAuthSession.Flow] = []
         // A dummy stage, so that who has solved the captcha and is about to show an address is not done yet.
-        if !options.requiredMedia.contains(.email) { flows.append([DummyStage.type]) }
-        if verifiesEmail { flows.append([EmailIdentityStage.type]) }
+        let showsPhone = verifiesPhone && !options.excludesPhoneNumbers
+        let (needsEmail, needsPhone) = (options.requiredMedia.contains(.email), options.requiredMedia.contains(.msisdn) && showsPhone)
+        if !needsEmail, !needsPhone { flows.append([DummyStage.type]) }
+        if verifiesEmail, !needsPhone { flows.append([EmailIdentityStage.type]) }
+        if showsPhone, !needsEmail { flows.append([PhoneStage.type]) }
+        if showsPhone, verifiesEmail { flows.append([PhoneStage.type, EmailIdentityStage.type]) }
         if options.takesTokenForThirdPartyID { flows.append([RegistrationTokenStage.type]) }
         let common =
             (options.requiresToken ? [RegistrationTokenStage.type] : []) + (requiresCaptcha ? [RecaptchaStage.type] : [])

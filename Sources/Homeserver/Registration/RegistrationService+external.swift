@@ -19,7 +19,7 @@ extension RegistrationService {
         let user = UserID(localpart: ByteString(name), server: accounts.serverName)
         try services.check(user)
         if try await accounts.isTaken(user) { throw MatrixError.userInUse }
-        try await usage.checkRegistration(with: nil)
+        try await usage.checkRegistration(with: [])
         var account = AccountRow(user: user, passwordHash: nil, created: .now)
         account.consentVersion = termsVersion
         return try await insert(account, displayName: displayName ?? name) { try alongside(user, $0) }

@@ -13,7 +13,7 @@ extension RegistrationService {
     package func registerGuest(from address: String) async throws -> UserID {
         guard policy.allowsGuests else { throw MatrixError.forbidden("Guest access is disabled") }
         try rateLimits.check(.registration, of: ByteString(address))
-        try await usage.checkRegistration(with: nil)
+        try await usage.checkRegistration(with: [])
         let user = UserID(localpart: ByteString(Self.generatedName()), server: accounts.serverName)
         var account = AccountRow(user: user, passwordHash: nil, created: .now)
         account.isGuest = true

@@ -91,7 +91,7 @@ package struct RegistrationService: Sendable {
             throw MatrixError.missingParam("Missing params: password")
         }
         try rateLimits.check(.registration, of: ByteString(address))
-        try await checkAllowed(session.provenThirdPartyID)
+        try await checkAllowed(session.provenThirdPartyIDs)
         let wanted = name ?? session.parameters["username"]?.string?.lowercased()
         let user: UserID
         if let guest = guest ?? session.guest {
@@ -133,9 +133,9 @@ package struct RegistrationService: Sendable {
         return user
     }
 
-    /// Whether an account may be made with an address, and another account at all.
-    private func checkAllowed(_ proven: ProvenThirdPartyID?) async throws {
-        if let proven, !policy.options.allows(proven.address, of: proven.medium) { throw MatrixError.threePIDDenied }
+    /// Whether an account may be made with these addresses, and another account at all.
+    private func checkAllowed(_ proven: [ProvenThirdPartyID]) async throws {
+        guard proven.allSatisfy({ policy.options.allows($0.address, of: $0.medium) }) else { throw MatrixError.threePIDDenied }
         try await usage.checkRegistration(with: proven)
     }
 
@@ -180,12 +180,12 @@ package struct RegistrationService: Sendable {
         try InteractiveAuthStore.registeredUser(InteractiveAuthentication.hash(session.id), on: connection)
     }
 
-    /// Uses up what a session has shown: its token is used, its address is the account's.
+    /// Uses up what a session has shown: its token is used, its addresses are the account's.
     static func finish(_ session: InteractiveAuthSession, with user: UserID, on connection: any SQLConnection) throws {
         let hash = InteractiveAuthentication.hash(session.id)
         try InteractiveAuthStore.setRegisteredUser(user, of: hash, on: connection)
         try InteractiveAuthStore.useToken(of: hash, on: connection)
-        if let proven = session.provenThirdPartyID {
+        for proven in session.provenThirdPartyIDs {
             let row = ThirdPartyRow(medium: proven.medium, address: proven.address, validated: proven.validated, added: .now)
             guard try ThirdPartyStore.insert(row, of: user, on: connection) else { throw MatrixError.threePIDInUse }
         }

@@ -60,11 +60,12 @@ package final class UsageLimits: Sendable {
 
     /// Whether another account may be made.
     ///
-    /// - Parameter proven: the address of who registers; some have a place reserved by it.
-    package func checkRegistration(with proven: ProvenThirdPartyID?) async throws {
+    /// - Parameter proven: the addresses of who registers; some have a place reserved by one.
+    package func checkRegistration(with proven: [ProvenThirdPartyID]) async throws {
         guard isLimiting else { return }
         if options.isServerDisabled { throw disabled }
-        if let proven, reserved.contains(.init(medium: proven.medium, address: proven.address)) { return }
+        let reserved = reserved
+        if proven.contains(where: { reserved.contains(.init(medium: $0.medium, address: $0.address)) }) { return }
         guard users.withLock(\.hasRoom) else { throw full }
     }
 

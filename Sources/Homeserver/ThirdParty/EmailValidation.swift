@@ -6,16 +6,6 @@ import Persistence
 
 /// Sends links, and knows which of them were opened. A session tells one attempt from others; only who made up its client secret can use it.
 package struct EmailValidation: Sendable {
-    /// What a proof is good for. A link that says one thing does nothing else.
-    package enum Purpose: String, Sendable {
-        /// A new account gets the address.
-        case registration
-        /// An account gets the address besides what it has.
-        case addition
-        /// The account with the address gets a new password.
-        case passwordReset
-    }
-
     /// What a client asks for.
     package struct Request: Sendable {
         package var address: EmailAddress
@@ -75,7 +65,7 @@ package struct EmailValidation: Sendable {
     ///
     /// - Returns: the session's id.
     /// - Throws: `M_UNKNOWN` (500) when the mail cannot be sent.
-    package func begin(_ request: Request, for purpose: Purpose, delivery: Delivery) async throws -> String {
+    package func begin(_ request: Request, for purpose: ProofPurpose, delivery: Delivery) async throws -> String {
         let now = Timestamp.now
         let (token, expires) = (SessionToken.randomLetters(32), now.advanced(byMilliseconds: tokenLifetime.milliseconds))
         let candidate = ThirdPartySessionRow(
@@ -122,7 +112,7 @@ package struct EmailValidation: Sendable {
     /// - Returns: where the person is to be led.
     /// - Throws: `Refusal`.
     package func submit(
-        session id: String, secret: ClientSecret, token: String, for purpose: Purpose
+        session id: String, secret: ClientSecret, token: String, for purpose: ProofPurpose
     ) async throws -> String? {
         let (secretHash, tokenHash) = (secret.hash, SHA256Hash.hash(Array(token.utf8)))
         guard Self.isStorable(id) else { throw Refusal.unknown }
@@ -140,7 +130,7 @@ package struct EmailValidation: Sendable {
     }
 
     /// What a session has shown; nil where there is no such session, it is for something else, or its link was not opened.
-    package func validated(_ id: String, secret: ClientSecret, for purpose: Purpose) async throws -> ProvenThirdPartyID? {
+    package func validated(_ id: String, secret: ClientSecret, for purpose: ProofPurpose) async throws -> ProvenThirdPartyID? {
         guard Self.isStorable(id) else { return nil }
         let row = try await database.read { try ThirdPartySessionStore.session(id, on: $0) }
         guard let row, row.purpose == purpose.rawValue, PasswordHasher.isEqual(row.clientSecretHash, secret.hash),
@@ -152,7 +142,7 @@ package struct EmailValidation: Sendable {
     /// Removes sessions that are too old.
     package func sweep() async throws {
         let edge = Timestamp.now.advanced(byMilliseconds: -Self.sessionLifetime - tokenLifetime.milliseconds)
-        try await database.write { try ThirdPartySessionStore.deleteSessions(createdBefore: edge, on: $0) }
+        try await database.write { try ThirdPartySessionStore.deleteSessions(of: EmailAddress.medium, createdBefore: edge, on: $0) }
     }
 
     private static func isStorable(_ id: String) -> Bool { id.utf8.count <= 255 && !id.utf8.contains(0) }

@@ -9,12 +9,17 @@ import Persistence
 package struct ThirdPartyIdentifiers: Sendable {
     private let database: any Database
     private let validation: EmailValidation?
+    private let phones: PhoneValidation?
     private let identityServers: IdentityAssociations
     private let logger: Logger
 
-    package init(database: any Database, validation: EmailValidation?, identityServers: IdentityAssociations, logger: Logger) {
+    package init(
+        database: any Database, validation: EmailValidation?, phones: PhoneValidation? = nil, identityServers: IdentityAssociations,
+        logger: Logger
+    ) {
         self.database = database
         self.validation = validation
+        self.phones = phones
         self.identityServers = identityServers
         self.logger = logger
     }
@@ -33,10 +38,13 @@ package struct ThirdPartyIdentifiers: Sendable {
     ///
     /// - Throws: `M_THREEPID_AUTH_FAILED` (400) where the session has shown nothing, `M_THREEPID_IN_USE`.
     package func add(session id: String, secret: ClientSecret, to user: UserID) async throws {
-        guard let proven = try await validation?.validated(id, secret: secret, for: .addition) else { throw Self.noSession }
+        let byMail = try await validation?.validated(id, secret: secret, for: .addition)
+        let byPhone = byMail == nil ? try await phones?.validated(id, secret: secret, for: .addition) : nil
+        guard let proven = byMail ?? byPhone else { throw Self.noSession }
         let row = ThirdPartyRow(medium: proven.medium, address: proven.address, validated: proven.validated, added: .now)
+        let consume = byPhone == nil ? ThirdPartySessionStore.consume : PhoneValidation.consume
         try await database.write { connection in
-            guard try ThirdPartySessionStore.consume(id, on: connection) else { throw Self.noSession }
+            guard try consume(id, connection) else { throw Self.noSession }
             guard try ThirdPartyStore.insert(row, of: user, on: connection) else { throw MatrixError.threePIDInUse }
         }
     }

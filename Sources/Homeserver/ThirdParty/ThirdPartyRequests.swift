@@ -5,21 +5,24 @@ import MatrixCore
 import Persistence
 import ServerConfiguration
 
-/// Decides about requests for validation mails, and has them sent.
+/// Decides about requests for messages by which addresses are validated, and has them sent.
 package struct ThirdPartyRequests: Sendable {
-    private let database: any Database
+    let database: any Database
     /// nil: this server sends no mail.
     private let validation: EmailValidation?
+    /// nil: nobody validates telephone numbers.
+    let phones: PhoneValidation?
     private let rateLimits: RateLimiter
-    private let options: RegistrationOptions
-    private let isRegistrationEnabled: Bool
+    let options: RegistrationOptions
+    let isRegistrationEnabled: Bool
 
     package init(
-        database: any Database, validation: EmailValidation?, rateLimits: RateLimiter, options: RegistrationOptions,
-        isRegistrationEnabled: Bool
+        database: any Database, validation: EmailValidation?, phones: PhoneValidation? = nil, rateLimits: RateLimiter,
+        options: RegistrationOptions, isRegistrationEnabled: Bool
     ) {
         self.database = database
         self.validation = validation
+        self.phones = phones
         self.rateLimits = rateLimits
         self.options = options
         self.isRegistrationEnabled = isRegistrationEnabled
@@ -42,7 +45,7 @@ package struct ThirdPartyRequests: Sendable {
         guard let validation else { throw Self.noMail("Email-based registration has been disabled on this server") }
         guard isRegistrationEnabled else { throw MatrixError.forbidden("Registration is disabled on this homeserver") }
         try checkAllowed(request.address)
-        try checkRate(of: request.address, from: address)
+        try checkRate(of: request.address.text, from: address)
         let isTaken = try await owner(of: request.address) != nil
         if isTaken, !options.hidesThirdPartyIDs { throw MatrixError.threePIDInUse }
         return try await validation.begin(
@@ -54,7 +57,7 @@ package struct ThirdPartyRequests: Sendable {
     /// - Throws: `M_LIMIT_EXCEEDED`; `M_THREEPID_NOT_FOUND`, unless that is not told.
     package func beginPasswordReset(_ request: EmailValidation.Request, from address: String) async throws -> String {
         guard let validation else { throw Self.noMail("Email-based password resets have been disabled on this server") }
-        try checkRate(of: request.address, from: address)
+        try checkRate(of: request.address.text, from: address)
         let isKnown = try await owner(of: request.address) != nil
         if !isKnown, !options.hidesThirdPartyIDs { throw MatrixError.threePIDNotFound }
         return try await validation.begin(
@@ -71,7 +74,7 @@ package struct ThirdPartyRequests: Sendable {
             throw MatrixError.threePIDMediumNotSupported("Adding an email to your account is disabled on this server")
         }
         try checkAllowed(request.address)
-        try checkRate(of: request.address, from: address)
+        try checkRate(of: request.address.text, from: address)
         let isTaken = try await owner(of: request.address) != nil
         if isTaken, !options.hidesThirdPartyIDs { throw MatrixError.threePIDInUse }
         return try await validation.begin(
@@ -91,10 +94,10 @@ package struct ThirdPartyRequests: Sendable {
         guard options.allows(address.text, of: EmailAddress.medium) else { throw .threePIDDenied }
     }
 
-    /// `rc_3pid_validation`, for who asks and for who would get the mail.
-    private func checkRate(of address: EmailAddress, from remote: String) throws(MatrixError) {
+    /// `rc_3pid_validation`, for who asks and for who would get the message.
+    func checkRate(of address: String, from remote: String) throws(MatrixError) {
         try rateLimits.check(.thirdPartyValidation, of: ByteString("from \(remote)"))
-        try rateLimits.check(.thirdPartyValidation, of: ByteString("to \(address.text)"))
+        try rateLimits.check(.thirdPartyValidation, of: ByteString("to \(address)"))
     }
 
     private func owner(of address: EmailAddress) async throws -> UserID? {

@@ -25,7 +25,7 @@ enum AccountRoutes {
 
     // MARK: The password
 
-    /// A new password: for those who are logged in, by their old one; for those who are not, by a mail to their address.
+    /// A new password: for those who are logged in, by their old one; for those who are not, by a mail to their address or a code to their number.
     private static func setPassword(_ context: APIContext) async throws -> APIResponse {
         let (body, homeserver) = (try context.body(), context.homeserver)
         let password = try body.optionalString("new_password")
@@ -71,18 +71,22 @@ enum AccountRoutes {
             guard !requester.isGuest else { throw MatrixError.guestForbidden }
             return try await context.authenticateInteractively(body)
         }
-        guard context.homeserver.emailValidation != nil else { throw MatrixError.missingToken }
-        return try await context.homeserver.interactiveAuthentication.authenticate(
-            context.interactiveOperation, body: body, flows: [[EmailIdentityStage.type]], secrets: ["new_password"],
+        let homeserver = context.homeserver
+        let stages =
+            (homeserver.emailValidation == nil ? [] : [EmailIdentityStage.type])
+            + (homeserver.phoneValidation == nil ? [] : [PhoneStage.type])
+        guard !stages.isEmpty else { throw MatrixError.missingToken }
+        return try await homeserver.interactiveAuthentication.authenticate(
+            context.interactiveOperation, body: body, flows: stages.map { [$0] }, secrets: ["new_password"],
             from: context.request.remoteAddress)
     }
 
-    /// Whose password it is: the requester's, or of the account with the address that was shown.
+    /// Whose password it is: the requester's, or of the account with what was shown first.
     private static func owner(_ session: InteractiveAuthSession, _ context: APIContext) async throws -> UserID {
         if let requester = context.optionalRequester { return requester.user }
-        guard let proven = session.provenThirdPartyID,
+        guard let proven = session.provenThirdPartyIDs.first,
             let user = try await context.homeserver.thirdPartyIdentifiers.user(proven.medium, proven.address)
-        else { throw MatrixError.notFound("Email address not found") }
+        else { throw MatrixError.notFound("Address not found") }
         return user
     }
 

@@ -9,9 +9,6 @@ enum EmailValidationRoutes {
         .client(.post, "/register/email/requestToken", access: .open, requestRegistration),
         .client(.post, "/account/password/email/requestToken", access: .open, requestPasswordReset),
         .client(.post, "/account/3pid/email/requestToken", access: .open, requestAddition),
-        .client(.post, "/register/msisdn/requestToken", access: .open, refusePhone),
-        .client(.post, "/account/password/msisdn/requestToken", access: .open, refusePhone),
-        .client(.post, "/account/3pid/msisdn/requestToken", access: .open, refusePhone),
         // Where links lead, as Synapse has it.
         .client(.get, "/registration/email/submit_token", versions: ["unstable"], access: .open) {
             try await open("registration", .registration, $0)
@@ -42,11 +39,6 @@ enum EmailValidationRoutes {
         return answer(try await requests.beginAddition(try request(context), from: context.request.remoteAddress))
     }
 
-    private static func refusePhone(_ context: APIContext) throws -> APIResponse {
-        _ = try context.body()
-        throw MatrixError.threePIDMediumNotSupported("Phone numbers are not supported by this homeserver")
-    }
-
     private static func request(_ context: APIContext) throws(MatrixError) -> EmailValidation.Request {
         let body = try context.body()
         return EmailValidation.Request(
@@ -72,7 +64,7 @@ enum EmailValidationRoutes {
     }
 
     /// - Parameter subject: what the pages are called after.
-    private static func open(_ subject: String, _ purpose: EmailValidation.Purpose, _ context: APIContext) async throws -> APIResponse {
+    private static func open(_ subject: String, _ purpose: ProofPurpose, _ context: APIContext) async throws -> APIResponse {
         let form = FormFields(context.request)
         let validation = try validation(context)
         let secret = try ClientSecret(try form.required("client_secret"))

@@ -20,7 +20,15 @@ enum InteractiveAuthFallbackRoutes {
         let form = FormFields(context.request)
         let (stage, session) = try await asked(context, form["session"])
         do {
-            if stage.type == EmailIdentityStage.type, form["sid"] == nil { return try await sendMail(form, stage, session, context) }
+            if form["sid"] == nil {
+                switch stage.type {
+                case EmailIdentityStage.type: return try await sendMail(form, stage, session, context)
+                case PhoneStage.type: return try await sendCode(form, stage, session, context)
+                default: break
+                }
+            } else if stage.type == PhoneStage.type {
+                try await submitCode(form, context)
+            }
             try await context.homeserver.interactiveAuthentication.present(
                 stage.type, auth: try auth(for: stage, session, form), session: session.id, from: context.request.remoteAddress)
         } catch let error as MatrixError where (400..<500).contains(error.status) {
@@ -47,7 +55,8 @@ enum InteractiveAuthFallbackRoutes {
 
     private static let templates = [
         DummyStage.type: "auth_dummy.html", PasswordStage.type: "auth_password.html", EmailIdentityStage.type: "auth_email.html",
-        TermsStage.type: "terms.html", RegistrationTokenStage.type: "registration_token.html", RecaptchaStage.type: "recaptcha.html",
+        PhoneStage.type: "auth_msisdn.html", TermsStage.type: "terms.html", RegistrationTokenStage.type: "registration_token.html",
+        RecaptchaStage.type: "recaptcha.html",
     ]
 
     private static func page(
@@ -78,7 +87,7 @@ enum InteractiveAuthFallbackRoutes {
             guard let user = session.operation.user else { throw .notFound("Unknown auth stage type") }
             auth["identifier"] = ["type": "m.id.user", "user": .string(user.string)]
             auth["password"] = .string(try form.required("password"))
-        case EmailIdentityStage.type:
+        case EmailIdentityStage.type, PhoneStage.type:
             auth["threepid_creds"] = [
                 "sid": .string(try form.required("sid")), "client_secret": .string(try form.required("client_secret")),
             ]
@@ -96,10 +105,33 @@ enum InteractiveAuthFallbackRoutes {
             address: try EmailAddress(try form.required("email")), secret: try ClientSecret(secret), sendAttempt: 1)
         let requests = context.homeserver.thirdPartyRequests
         let sid =
-            switch EmailIdentityStage.purpose(of: session) {
+            switch ProofPurpose(of: session) {
             case .registration, .addition: try await requests.beginRegistration(request, from: context.request.remoteAddress)
             case .passwordReset: try await requests.beginPasswordReset(request, from: context.request.remoteAddress)
             }
         return try page(stage, session, ["sid": .string(sid), "client_secret": .string(secret)], context)
+    }
+
+    /// The first step of showing a telephone number: a code is sent to it.
+    private static func sendCode(
+        _ form: FormFields, _ stage: any InteractiveAuthStage, _ session: InteractiveAuthSession, _ context: APIContext
+    ) async throws -> APIResponse {
+        let secret = SessionToken.randomLetters(32)
+        let request = try PhoneValidation.Request(
+            try form.required("phone"), country: "", secret: try ClientSecret(secret), sendAttempt: 1)
+        let requests = context.homeserver.thirdPartyRequests
+        let sid =
+            switch ProofPurpose(of: session) {
+            case .registration, .addition: try await requests.beginRegistration(request, from: context.request.remoteAddress)
+            case .passwordReset: try await requests.beginPasswordReset(request, from: context.request.remoteAddress)
+            }
+        return try page(stage, session, ["sid": .string(sid), "client_secret": .string(secret)], context)
+    }
+
+    /// The second.
+    private static func submitCode(_ form: FormFields, _ context: APIContext) async throws {
+        let isRight = try await context.homeserver.phoneValidation?.submit(
+            try form.required("code"), session: try form.required("sid"), secret: try ClientSecret(try form.required("client_secret")))
+        guard isRight == true else { throw MatrixError.unauthorized("That is not the code") }
     }
 }

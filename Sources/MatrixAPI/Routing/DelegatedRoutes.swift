@@ -33,6 +33,7 @@ enum DelegatedRoutes {
         (nil, "/account/deactivate"), (.post, "/account/3pid"), (nil, "/account/3pid/add"), (nil, "/account/3pid/delete"),
         (nil, "/account/3pid/email/requestToken"), (nil, "/account/3pid/msisdn/requestToken"),
         (nil, "/registration/email/submit_token"), (nil, "/add_threepid/email/submit_token"),
+        (nil, "/add_threepid/msisdn/submit_token"),
         (nil, "/_synapse/client/password_reset/email/submit_token"),
         (nil, "/account_validity/renew"), (nil, "/account_validity/send_mail"),
         (nil, "/_synapse/admin/v1/register"), (nil, "/_synapse/admin/v1/reset_password/{userId}"),

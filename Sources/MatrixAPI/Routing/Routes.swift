@@ -45,6 +45,7 @@ package enum Routes {
         AccountRoutes.table,
         InteractiveAuthFallbackRoutes.table,
         EmailValidationRoutes.table,
+        PhoneValidationRoutes.table,
         ThirdPartyIdentifierRoutes.table,
         ConsentRoutes.table,
         AccountRenewalRoutes.table,

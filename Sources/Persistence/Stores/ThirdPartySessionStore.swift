@@ -88,11 +88,14 @@ package enum ThirdPartySessionStore {
     }
 
     /// Removes what began before `time`.
-    package static func deleteSessions(createdBefore time: Timestamp, on connection: any SQLConnection) throws {
+    package static func deleteSessions(of medium: String, createdBefore time: Timestamp, on connection: any SQLConnection) throws {
+        let parameters: [SQLValue] = [.text(medium), .int(time.milliseconds)]
         try connection.enqueue(
-            "DELETE FROM threepid_tokens WHERE session_id IN (SELECT session_id FROM threepid_sessions WHERE created_ts < $1)",
-            [.int(time.milliseconds)])
-        try connection.enqueue("DELETE FROM threepid_sessions WHERE created_ts < $1", [.int(time.milliseconds)])
+            """
+            DELETE FROM threepid_tokens
+            WHERE session_id IN (SELECT session_id FROM threepid_sessions WHERE medium = $1 AND created_ts < $2)
+            """, parameters)
+        try connection.enqueue("DELETE FROM threepid_sessions WHERE medium = $1 AND created_ts < $2", parameters)
     }
 
     // MARK: Tokens

@@ -70,8 +70,8 @@ enum ConfigurationChecks {
                 "registrations_require_3pid", "requires an e-mail address, which cannot be verified without the section email"
             ),
             (
-                registration.requiredMedia.contains(.msisdn) && !registration.excludesPhoneNumbers,
-                "registrations_require_3pid", "requires a phone number, which this server cannot verify"
+                registration.requiredMedia.contains(.msisdn) && !registration.excludesPhoneNumbers && registration.phoneDelegate == nil,
+                "registrations_require_3pid", "requires a phone number, which cannot be verified without account_threepid_delegates.msisdn"
             ),
             (
                 configuration.captcha.isRequired && (configuration.captcha.privateKey ?? "").isEmpty,

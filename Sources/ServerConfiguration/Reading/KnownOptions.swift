@@ -53,12 +53,6 @@ enum KnownOptions {
             ]
         ),
         (
-            "Registration",
-            [
-                "account_threepid_delegates"
-            ]
-        ),
-        (
             "Metrics",
             [
                 "sentry", "metrics_flags", "report_stats_endpoint",

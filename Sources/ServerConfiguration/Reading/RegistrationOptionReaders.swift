@@ -15,6 +15,19 @@ extension ConfigurationOptions {
                 }
             },
             .bool("disable_msisdn_registration", \.registration.excludesPhoneNumbers),
+            .section(
+                "account_threepid_delegates",
+                [
+                    .custom("msisdn") { node, option, reading in
+                        guard let url = node.textValue, url.hasPrefix("https://") || url.hasPrefix("http://") else {
+                            return reading.fail(node, option, expected: "the address of an identity server, such as https://example.org")
+                        }
+                        reading.configuration.registration.phoneDelegate = String(url.reversed().drop { $0 == "/" }.reversed())
+                    },
+                    .custom("email") { node, option, reading in
+                        reading.fail(node, option, because: "is no longer supported: mail is sent by this server, see the section email")
+                    },
+                ]),
             .custom("allowed_local_3pids") { node, option, reading in
                 guard let list = node.list else {
                     return reading.fail(node, option, expected: "a list of mappings with medium and pattern")

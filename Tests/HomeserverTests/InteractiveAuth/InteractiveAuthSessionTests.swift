@@ -46,11 +46,11 @@ struct InteractiveAuthSessionTests {
     @Test("whose credentials were right, and which address was shown, the results of the stages say")
     func results() {
         var session = session()
-        #expect(session.provenUser == nil && session.provenThirdPartyID == nil)
+        #expect(session.provenUser == nil && session.provenThirdPartyIDs.isEmpty)
         let proven = ProvenThirdPartyID(medium: "email", address: "a@example.org", validated: Timestamp(milliseconds: 7))
         session.complete("p", with: StageResult(user: UserID(trusted: "@alice:test")))
         session.complete("e", with: StageResult(thirdPartyID: proven))
-        #expect(session.provenUser?.string == "@alice:test" && session.provenThirdPartyID == proven)
+        #expect(session.provenUser?.string == "@alice:test" && session.provenThirdPartyIDs == [proven])
     }
 
     @Test("the challenge names session, flows, what clients are told of the stages, what is done, and what failed")

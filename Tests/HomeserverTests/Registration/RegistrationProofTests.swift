@@ -139,7 +139,7 @@ struct RegistrationProofTests {
     }
 
     private func begin(
-        _ server: AccountsFixture, _ address: String, secret: String = "s3cret", for purpose: EmailValidation.Purpose = .registration
+        _ server: AccountsFixture, _ address: String, secret: String = "s3cret", for purpose: ProofPurpose = .registration
     ) async throws -> String {
         try await server.validation.begin(
             EmailValidation.Request(address: EmailAddress(address), secret: ClientSecret(secret), sendAttempt: 1), for: purpose,
@@ -147,7 +147,7 @@ struct RegistrationProofTests {
     }
 
     private func open(
-        _ server: AccountsFixture, _ sid: String, secret: String = "s3cret", for purpose: EmailValidation.Purpose = .registration
+        _ server: AccountsFixture, _ sid: String, secret: String = "s3cret", for purpose: ProofPurpose = .registration
     ) async throws {
         _ = try await server.validation.submit(
             session: sid, secret: ClientSecret(secret), token: #require(server.mails.parameter("token")), for: purpose)

@@ -49,6 +49,26 @@ struct RegistrationRulesTests {
         #expect(policy.flows == [[Self.email], [Self.token]])
     }
 
+    @Test("where numbers are validated one can be shown, with an address or without, and where one is required it must be")
+    func phoneFlows() {
+        let phone = "m.login.msisdn"
+        var policy = RegistrationPolicy(isEnabled: true)
+        policy.verifiesPhone = true
+        #expect(policy.flows == [[Self.dummy], [phone]])
+        policy.verifiesEmail = true
+        #expect(policy.flows == [[Self.dummy], [Self.email], [phone], [phone, Self.email]])
+        policy.options.requiredMedia = [.msisdn]
+        #expect(policy.flows == [[phone], [phone, Self.email]])
+        policy.options.requiredMedia = [.email]
+        #expect(policy.flows == [[Self.email], [phone, Self.email]])
+        policy.options.requiredMedia = [.email, .msisdn]
+        #expect(policy.flows == [[phone, Self.email]])
+        policy.options.excludesPhoneNumbers = true
+        #expect(policy.flows == [[Self.email]])
+        policy.options.requiredMedia = [.msisdn]
+        #expect(policy.flows == [[Self.dummy], [Self.email]])
+    }
+
     @Test("token, captcha and terms stand before all that follows, once each")
     func commonStages() {
         var policy = RegistrationPolicy(isEnabled: true)

@@ -150,9 +150,9 @@ struct StandingTests {
             #expect(refusal?.errcode == "M_RESOURCE_LIMIT_EXCEEDED" && refusal?.extra["admin_contact"] == "mailto:admin@test")
             #expect(refusal?.extra["limit_type"] == "monthly_active_user" && refusal?.status == 403)
             try await server.usage.check(alice)
-            #expect(try await errorCode { try await server.usage.checkRegistration(with: nil) } == "M_RESOURCE_LIMIT_EXCEEDED")
+            #expect(try await errorCode { try await server.usage.checkRegistration(with: []) } == "M_RESOURCE_LIMIT_EXCEEDED")
             try await server.usage.checkRegistration(
-                with: ProvenThirdPartyID(medium: "email", address: "boss@test", validated: .now))
+                with: [ProvenThirdPartyID(medium: "email", address: "boss@test", validated: .now)])
             let support = try await server.registration.register(
                 name: "support", password: "x", displayName: nil, isAdmin: false, userType: "support")
             try await server.usage.check(support)

@@ -14,21 +14,31 @@ package struct EmailIdentityStage: InteractiveAuthStage {
     }
 
     package func verify(_ submission: StageSubmission) async throws -> StageOutcome {
-        guard let credentials = submission.auth["threepid_creds"] ?? submission.auth["threepidCreds"], credentials.isObject,
-            let session = credentials["sid"]?.string, let secret = credentials["client_secret"]?.string
-        else { throw MatrixError.missingParam("Missing threepid_creds") }
-        let proven = try await validation.validated(session, secret: try ClientSecret(secret), for: Self.purpose(of: submission.session))
-        guard let proven else { throw MatrixError.unauthorized("Unable to get validated threepid") }
+        let credentials = try ThirdPartyCredentials(auth: submission.auth)
+        let (session, purpose) = (credentials.session, ProofPurpose(of: submission.session))
+        guard let proven = try await validation.validated(session, secret: credentials.secret, for: purpose) else {
+            throw ThirdPartyCredentials.notProven
+        }
         return StageOutcome(StageResult(thirdPartyID: proven)) { connection in
             // One proof is good for one session.
-            guard try ThirdPartySessionStore.consume(session, on: connection) else {
-                throw MatrixError.unauthorized("Unable to get validated threepid")
-            }
+            guard try ThirdPartySessionStore.consume(session, on: connection) else { throw ThirdPartyCredentials.notProven }
         }
     }
+}
 
-    /// What a proof must have been given for: a link that says "register" resets no password.
-    package static func purpose(of session: InteractiveAuthSession) -> EmailValidation.Purpose {
-        session.operation.path.hasSuffix("/register") ? .registration : .passwordReset
+/// What a stage is given that asks for an address or a number: the session in which it was shown. Client-Server API §Authentication types.
+struct ThirdPartyCredentials {
+    let session: String
+    let secret: ClientSecret
+
+    /// - Throws: `M_MISSING_PARAM`, `M_INVALID_PARAM`.
+    init(auth: JSON) throws(MatrixError) {
+        guard let credentials = auth["threepid_creds"] ?? auth["threepidCreds"], credentials.isObject,
+            let session = credentials["sid"]?.string, let secret = credentials["client_secret"]?.string
+        else { throw .missingParam("Missing threepid_creds") }
+        self.session = session
+        self.secret = try ClientSecret(secret)
     }
+
+    static let notProven = MatrixError.unauthorized("Unable to get validated threepid")
 }

@@ -13,6 +13,7 @@ package enum BundledTemplates {
         "auth_dummy.html": dummy,
         "auth_password.html": password,
         "auth_email.html": email,
+        "auth_msisdn.html": phone,
         "password_reset_confirmation.html": resetConfirmation,
         "password_reset_success.html": message("Your address is confirmed", "Go back to your client to choose the new password."),
         "password_reset_failure.html": failure("The password was not reset"),
@@ -120,6 +121,21 @@ package enum BundledTemplates {
         {% else %}
         <label for="email">E-mail address</label>
         <input type="email" id="email" name="email" autocomplete="email" required autofocus>
+        {% endif %}
+        """, button: "Continue")
+
+    private static let phone = form(
+        title: "Your telephone number",
+        """
+        {% if sid %}
+        <p>If everything is right with that number, a message with a code is on its way.</p>
+        <input type="hidden" name="sid" value="{{ sid }}">
+        <input type="hidden" name="client_secret" value="{{ client_secret }}">
+        <label for="code">Code</label>
+        <input type="text" id="code" name="code" autocomplete="one-time-code" required autofocus>
+        {% else %}
+        <label for="phone">Telephone number, with a plus and the code of the country</label>
+        <input type="tel" id="phone" name="phone" autocomplete="tel" required autofocus>
         {% endif %}
         """, button: "Continue")
 
