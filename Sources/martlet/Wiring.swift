@@ -57,6 +57,7 @@ struct Wiring {
             configuration: configuration, groundwork: groundwork, publishedKeys: publishedKeys, federation: federation,
             federatedRooms: federatedRooms, logger: logger)
         try await environment.partialRooms.restore(from: database)
+        try await environment.gaps.restore(from: database)
         try await homeserver.presence.restore()
         try await homeserver.rateLimitOverrides.restore()
         try await homeserver.usage.restore()

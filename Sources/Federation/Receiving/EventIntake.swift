@@ -62,7 +62,7 @@ package struct EventIntake: Sendable {
         try await queues.run(Lane(room: room.id, server: server)) { try await takeOne(remote, in: room, from: server) }
     }
 
-    /// Brings events in that happened before all that is known of the room.
+    /// Brings events in that happened before what is known of the room, or in a gap of it.
     ///
     /// - Parameter events: verified, in any order.
     package func takePast(_ events: [Event], in room: Room, from server: ServerName) async throws {
@@ -76,17 +76,24 @@ package struct EventIntake: Sendable {
             } else {
                 states = try await statesBeforePast(new, in: room, from: server)
             }
-            for (event, position) in zip(new, room.pastPositions(new.count).reversed()) {
-                var remote = RemoteEvent(event, path: .past)
-                remote.position = position
-                if event.prevEvents.isEmpty { remote.stateBefore = [] }
-                for id in event.prevEvents { remote.statesAfterMissing[id] = states[id] }
-                do {
-                    _ = try await takeOne(remote, in: room, from: server)
-                } catch let error as MissingFoundation {
-                    note(error, of: event)
+            let past = try await room.pastPlaces(for: new)
+            do {
+                for (event, place) in zip(new, past.places) {
+                    var remote = RemoteEvent(event, path: .past)
+                    (remote.position, remote.floor) = (place.position, place.floor)
+                    if event.prevEvents.isEmpty { remote.stateBefore = [] }
+                    for id in event.prevEvents { remote.statesAfterMissing[id] = states[id] }
+                    do {
+                        _ = try await takeOne(remote, in: room, from: server)
+                    } catch let error as MissingFoundation {
+                        note(error, of: event)
+                    }
                 }
+            } catch {
+                try await room.didFill(past)
+                throw error
             }
+            try await room.didFill(past)
         }
     }
 

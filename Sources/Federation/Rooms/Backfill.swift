@@ -5,16 +5,21 @@ import MatrixCore
 import Persistence
 import Rooms
 
-/// Fetches what happened before all that is known of a room, when somebody pages back to there.
+/// Fetches what happened before all that is known of a room, or in a gap of its timeline, when somebody pages back to there.
 package actor Backfill: RoomPast {
+    private struct Place: Hashable {
+        let room: RoomID
+        let gap: StreamPosition
+    }
+
     private let client: FederationClient
     private let verifier: EventVerifier
     private let intake: EventIntake
     private let database: any Database
     private let logger: Logger
-    private var running: [RoomID: Task<Bool, any Error>] = [:]
-    /// Rooms of which nobody had more, and until when nobody is asked again.
-    private var exhausted = RecentCache<RoomID, ContinuousClock.Instant>(capacity: 1000)
+    private var running: [Place: Task<Bool, any Error>] = [:]
+    /// Places of which nobody had more, and until when nobody is asked again.
+    private var exhausted = RecentCache<Place, ContinuousClock.Instant>(capacity: 1000)
 
     /// How many events are asked for at once, and how many ends of what is known are named.
     private static let eventLimit = 100
@@ -33,23 +38,26 @@ package actor Backfill: RoomPast {
         self.logger = logger
     }
 
-    package func extend(_ room: Room) async throws -> Bool {
-        if let task = running[room.id] { return try await task.value }
-        if let until = exhausted.value(for: room.id), until > .now { return false }
-        let task = Task { try await self.fetch(room) }
-        running[room.id] = task
-        defer { running[room.id] = nil }
+    package func extend(_ room: Room, in gap: StreamPosition) async throws -> Bool {
+        let place = Place(room: room.id, gap: gap)
+        if let task = running[place] { return try await task.value }
+        if let until = exhausted.value(for: place), until > .now { return false }
+        let task = Task { try await self.fetch(room, place) }
+        running[place] = task
+        defer { running[place] = nil }
         return try await task.value
     }
 
     /// How long one waits for the members of a room, so that its past is placed on states that are whole.
     private static let completionPatience: Duration = .seconds(3)
 
-    private func fetch(_ room: Room) async throws -> Bool {
+    private func fetch(_ room: Room, _ place: Place) async throws -> Bool {
         try await room.isSettled(within: Self.completionPatience)
-        let nid = room.nid
-        let starts = try await database.read { try MissingEventStore.events(in: nid, limit: Self.startLimit, on: $0) }
-        guard !starts.isEmpty else { return false }
+        let starts = try await missing(in: room, place)
+        guard !starts.isEmpty else {
+            try await room.close(place.gap)
+            return false
+        }
         var isAnybodySilent = false
         for server in candidates(room) {
             do {
@@ -58,8 +66,7 @@ package actor Backfill: RoomPast {
                     Array(list.prefix(Self.eventLimit)), version: room.version, in: room.id)
                 guard !events.isEmpty else { continue }
                 try await intake.takePast(events, in: room, from: server)
-                let left = try await database.read { try MissingEventStore.events(in: nid, limit: Self.startLimit, on: $0) }
-                if left != starts { return true }
+                if try await missing(in: room, place) != starts { return true }
             } catch let error as FederationFailure {
                 isAnybodySilent = isAnybodySilent || error.isPassing
                 logger.info(
@@ -68,8 +75,14 @@ package actor Backfill: RoomPast {
                 logger.info("the past does not fit", metadata: ["room": "\(room.id)", "server": "\(server)", "error": "\(error)"])
             }
         }
-        exhausted.insert(.now.advanced(by: isAnybodySilent ? Self.pauseWhenSilent : Self.pauseWhenExhausted), for: room.id)
+        exhausted.insert(.now.advanced(by: isAnybodySilent ? Self.pauseWhenSilent : Self.pauseWhenExhausted), for: place)
         return false
+    }
+
+    /// The newest events that are missing there.
+    private func missing(in room: Room, _ place: Place) async throws -> [MissingEventRow] {
+        let nid = room.nid
+        return try await database.read { try MissingEventStore.events(in: nid, floor: place.gap, limit: Self.startLimit, on: $0) }
     }
 
     /// The servers in the room, those with most members first: they are likeliest to be there and to have been for long.

@@ -143,6 +143,16 @@ package enum EventStore {
         ) { StreamPosition($0.int(0)) }
     }
 
+    /// The position of the first event of a room's timeline after `position`.
+    package static func firstPosition(
+        in room: RoomNID, after position: StreamPosition, on connection: any SQLConnection
+    ) throws -> StreamPosition? {
+        try connection.first(
+            "SELECT position FROM events WHERE room_nid = $1 AND position > $2 ORDER BY position LIMIT 1",
+            [.int(room.value), .int(position.value)]
+        ) { StreamPosition($0.int(0)) }
+    }
+
     /// The event that this device sent under this transaction id, if it did.
     package static func sent(
         by sender: UserID, device: DeviceID?, transactionID: String, in room: RoomNID, on connection: any SQLConnection

@@ -15,6 +15,9 @@ package struct StreamPosition: Hashable, Comparable, Sendable, CustomStringConve
     /// Before everything that has come in or was fetched later: where a state event stands whose place is not known.
     package static let start = StreamPosition(value: Int64.min / 2)
 
+    /// After everything.
+    package static let max = StreamPosition(value: Int64.max)
+
     /// The position after this one.
     package var next: StreamPosition { StreamPosition(value: value + 1) }
 

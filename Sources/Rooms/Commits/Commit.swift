@@ -29,6 +29,8 @@ package struct Change: Sendable {
         case presence(user: UserID)
         /// A room that this server came into without its members has them all.
         case completion(room: RoomID, nid: RoomNID)
+        /// What was found of the room's past stands in gaps of its timeline.
+        case past(room: RoomNID)
     }
 
     package init(position: StreamPosition, kind: Kind) {

@@ -92,7 +92,7 @@ extension RoomHistory {
                 try !EventTimeStore.events(of: room.nid, from: end, isBackwards: true, limit: 1, on: connection).isEmpty
             }
             if isKnown { return }
-            guard let past, let room = try await rooms.room(room.roomID), try await past.extend(room) else { return }
+            guard let past, let room = try await rooms.room(room.roomID), try await past.extend(room, in: .zero) else { return }
         }
     }
 }

@@ -31,6 +31,11 @@ package struct RoomHistory: Sendable {
         package var events: [ViewedEvent] = []
         /// Where the next page begins; nil when nothing was left.
         package var next: StreamPosition?
+
+        /// Of a page backwards what is newer than a gap. The next one begins in it.
+        fileprivate func cut(above gap: StreamPosition) -> Page {
+            Page(events: events.filter { $0.event.position > gap }, next: gap.next)
+        }
     }
 
     /// At most this many events come in one page.
@@ -58,16 +63,31 @@ package struct RoomHistory: Sendable {
         // Who asks for nothing has not come to the end of anything.
         guard limit > 0 else { return Page(next: start) }
         var page = try await storedPage(of: view, direction, from: start, to: stop, limit: limit, filter: filter)
-        // Behind the oldest event that is here others may have more.
-        for _ in 0..<RoomHistory.extensionLimit where direction == .backwards && page.isLast && page.page.events.count < limit {
-            guard stop == nil, let past, let room = try await rooms.room(view.snapshot.roomID), try await past.extend(room) else { break }
-            page = try await storedPage(of: view, direction, from: start, to: stop, limit: limit, filter: filter)
+        guard direction == .backwards, let past else { return page.page }
+        // In gaps, and behind the oldest event that is here, others may have more.
+        var upper = min(start, view.end)
+        var fetches = 0
+        while true {
+            let end = page.isLast ? nil : page.page.next
+            let gap = rooms.environment.gaps.newest(
+                in: view.snapshot.nid, from: upper, downTo: max(end ?? .start, stop ?? .start), asOf: .max)
+            guard gap != nil || page.isLast && page.page.events.count < limit && stop == nil else { return page.page }
+            guard fetches < RoomHistory.fetchLimit else { return gap.map { page.page.cut(above: $0) } ?? page.page }
+            fetches += 1
+            guard let room = try await rooms.room(view.snapshot.roomID) else { return page.page }
+            if try await past.extend(room, in: gap ?? .zero) {
+                page = try await storedPage(of: view, direction, from: start, to: stop, limit: limit, filter: filter)
+            } else if let gap {
+                // Nobody has it now. What was before is to be had all the same.
+                upper = gap
+            } else {
+                return page.page
+            }
         }
-        return page.page
     }
 
     /// How often one request has more of the past fetched.
-    private static let extensionLimit = 3
+    private static let fetchLimit = 3
 
     private func storedPage(
         of view: RoomView, _ direction: Direction, from start: StreamPosition, to stop: StreamPosition?, limit: Int,

@@ -20,6 +20,7 @@ package actor Journal: Service {
     fileprivate enum Item {
         case batch(JournalBatch, CheckedContinuation<ClosedRange<StreamPosition>, any Error>)
         case transient(@Sendable (StreamPosition) -> Change, CheckedContinuation<StreamPosition, Never>)
+        case gap(Int, CheckedContinuation<StreamPosition, any Error>)
     }
 
     package nonisolated let commits: CommitStream
@@ -77,6 +78,16 @@ package actor Journal: Service {
         guard !isStopped else { return StreamPosition(lastPosition) }
         return await withCheckedContinuation { continuation in
             enqueue(.transient(make, continuation))
+        }
+    }
+
+    /// Leaves positions out, for what will be found later to have happened before what comes next. Whoever asks is the only one to use them.
+    ///
+    /// - Returns: the position before the first of them.
+    package func leaveGap(of width: Int) async throws -> StreamPosition {
+        guard !isStopped else { throw JournalStopped() }
+        return try await withCheckedThrowingContinuation { continuation in
+            enqueue(.gap(width, continuation))
         }
     }
 
@@ -212,6 +223,10 @@ package actor Journal: Service {
                 let own = StreamPosition(position)
                 changes.append(make(own))
                 resume.append { continuation.resume(returning: own) }
+            case .gap(let width, let continuation):
+                let floor = StreamPosition(position)
+                position += Int64(width)
+                resume.append { continuation.resume(returning: floor) }
             }
         }
         if position > lastPosition {
@@ -229,6 +244,7 @@ package actor Journal: Service {
             switch item {
             case .batch(_, let continuation): continuation.resume(throwing: error)
             case .transient(_, let continuation): continuation.resume(returning: StreamPosition(lastPosition))
+            case .gap(_, let continuation): continuation.resume(throwing: error)
             }
         }
     }
@@ -240,6 +256,7 @@ extension Journal.Item {
         switch self {
         case .batch(let batch, _): JournalGroup.Entry(batch: batch, positionCount: batch.records.count)
         case .transient: JournalGroup.Entry(batch: nil, positionCount: 1)
+        case .gap(let width, _): JournalGroup.Entry(batch: nil, positionCount: width)
         }
     }
 }

@@ -5,7 +5,7 @@ import Persistence
 
 /// Batches that are written in one transaction, each with its place in the stream. The Journal decides when; this decides where.
 struct JournalGroup: Sendable {
-    /// A batch, or a place that is taken by a change without rows (`batch` nil).
+    /// A batch, or places that are taken by a change without rows or by nothing (`batch` nil).
     struct Entry: Sendable {
         let batch: JournalBatch?
         let positionCount: Int

@@ -22,6 +22,8 @@ struct BranchPlacement: Sendable {
     let citations: [EventNID]
     /// Previous events that are not here.
     let missing: [EventID]
+    /// After which position there is room for them.
+    var floor = StreamPosition.zero
     /// States that are to be stored.
     let stateRows: [StateLayerRow]
     /// What becomes of the room; nil where the event does not touch it.
@@ -34,6 +36,9 @@ struct BranchPlacement: Sendable {
         /// How the room's current state is stored.
         let layering: SnapshotLayering
     }
+
+    /// Whether something was missed before it, of which the timeline up to now knows nothing.
+    var opensGap: Bool { remote.path != .past && !missing.isEmpty && !flags.contains(.rejected) }
 
     /// Clients are shown nothing of it. (Where a dummy event changes the state they hear of that by it, as by any other.)
     var isGraphOnly: Bool { receipt.refusal == nil && remote.event.isDummy && outcome?.changes.isEmpty ?? true }
@@ -59,7 +64,7 @@ extension RoomBatch {
             try MissingEventStore.delete(event.id, in: room, on: connection)
             // The one who names a missing event says where the past ends, unless the event itself is to be forgotten.
             for id in placement.missing where !placement.flags.contains(.rejected) {
-                try MissingEventStore.insert(id, in: room, depth: event.depth, on: connection)
+                try MissingEventStore.insert(id, in: room, depth: event.depth, floor: placement.floor, on: connection)
             }
         }
         if placement.receipt.refusal == nil, placement.remote.path != .past, !placement.isGraphOnly {

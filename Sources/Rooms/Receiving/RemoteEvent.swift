@@ -17,6 +17,8 @@ package struct RemoteEvent: Sendable {
     package var path = Path.live
     /// Where an event of the past stands in the timeline; nil: before all that is there.
     package var position: StreamPosition?
+    /// Of an event of the past: after which position there is room for what was before it.
+    package var floor = StreamPosition.zero
 
     /// By which way the event came.
     package enum Path: Sendable, Hashable {

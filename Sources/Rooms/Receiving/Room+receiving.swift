@@ -29,9 +29,6 @@ extension Room {
         }
     }
 
-    /// Places in the timeline before all that is there, for so many events of the past: the newest one's first.
-    package nonisolated func pastPositions(_ count: Int) -> [StreamPosition] { (0..<count).map { _ in environment.nextPastPosition() } }
-
     /// Has `work` done in its turn, with nothing else under way in the room.
     func alone(_ work: @escaping @Sendable () async throws -> Void) async throws {
         try await withCheckedThrowingContinuation { continuation in
@@ -68,7 +65,9 @@ extension Room {
     func placeOnBranch(_ remote: RemoteEvent, isRepeated: Bool = false) async throws -> Receipt {
         let before = currentHead
         var placer = BranchPlacer(environment: environment, head: before)
-        guard let placement = try await placer.place(remote) else { return .known }
+        guard var placement = try await placer.place(remote) else { return .known }
+        let gap = try await gap(before: placement)
+        placement.floor = gap ?? remote.floor
         var batch = RoomBatch(head: before, environment: environment)
         try await withMaterial(of: &batch) { batch in
             // What lacks something has been added in part: it is added to a copy.
@@ -77,12 +76,29 @@ extension Room {
             batch = attempt
         }
         do {
-            try await environment.journal.append(batch.journalBatch { [self] in replaceHead($0) })
+            try await environment.journal.append(
+                batch.journalBatch { [self, placement] head in
+                    if let gap { environment.gaps.open(gap, in: nid) }
+                    // As an outlier it was nowhere.
+                    if placement.isKnown, remote.path == .past { environment.events.didChange([placement.nid]) }
+                    replaceHead(head)
+                })
         } catch let error as DatabaseError where error.isUniqueViolation && !isRepeated {
             // Another room has numbered a state key first, or the event has come in as an outlier meanwhile.
             batch.forgetKeys()
             return try await placeOnBranch(remote, isRepeated: true)
         }
         return placement.receipt
+    }
+
+    /// Leaves room in the timeline for what was missed before an event: it is fetched when somebody pages back to there.
+    ///
+    /// - Returns: after which position; nil where nothing was missed, or it is known already to be missing.
+    private func gap(before placement: BranchPlacement) async throws -> StreamPosition? {
+        guard placement.opensGap else { return nil }
+        let (nid, missing) = (nid, placement.missing)
+        let known = try await environment.database.read { try MissingEventStore.floors(of: missing, in: nid, on: $0) }
+        guard missing.contains(where: { known[$0] == nil }) else { return nil }
+        return try await environment.journal.leaveGap(of: TimelineGaps.width)
     }
 }

@@ -50,9 +50,11 @@ extension RoomRegistry {
         if let room = try await room(id) {
             let environment = environment
             try await room.alone {
-                let batch = try await RoomIntake(environment: environment, handover: handover, former: room.current).batch(of: room.nid)
+                let former = RoomIntake.Former(snapshot: room.current, gap: try await room.gap(before: handover.join))
+                let batch = try await RoomIntake(environment: environment, handover: handover, former: former).batch(of: room.nid)
                 try await environment.journal.append(
                     batch.journalBatch { head in
+                        if former.gap.floor > .zero { environment.gaps.open(former.gap.floor, in: room.nid) }
                         environment.partialRooms.set(handover.omission.map { _ in .partial }, of: room.nid)
                         room.replaceHead(head)
                     })
@@ -81,10 +83,21 @@ extension RoomRegistry {
 
 /// Turns a handover into rows.
 private struct RoomIntake {
+    /// The room as it was when this server left it, and what has happened since.
+    struct Former {
+        let snapshot: RoomSnapshot
+        let gap: Gap
+    }
+
+    struct Gap {
+        let floor: StreamPosition
+        let missing: [EventID]
+    }
+
     let environment: RoomEnvironment
     let handover: RoomHandover
-    /// The room as it was when this server left it; nil: it has never been here.
-    let former: RoomSnapshot?
+    /// nil: the room has never been here.
+    let former: Former?
 
     func batch(of nid: RoomNID) async throws -> RoomBatch {
         guard let create = handover.state.first(where: { $0.key == .create }) else { throw HandoverIncomplete(room: handover.join.roomID) }
@@ -113,15 +126,15 @@ private struct RoomIntake {
         if handover.omission != nil { batch.head.snapshot.lackMembers(PartialState(foundation: snapshot, servers: Set(others))) }
 
         let outliers = events.filter { numbers.new.contains($0.id) }
+        let (missing, floor) = (former?.gap.missing ?? join.prevEvents, former?.gap.floor ?? .zero)
         batch.rows.append { connection in
-            try MissingEventStore.deleteAll(in: nid, on: connection)
             try PartialRoomStore.delete(nid, on: connection)
             try StateStore.deleteCurrent(in: nid, on: connection)
             for pair in state.pairs {
                 if let event = pair.event { try StateStore.insertCurrent(pair.key, event: event, in: nid, on: connection) }
             }
             for event in outliers { try EventStore.insertOutlier(event, room: nid, numbers: numbers.all, on: connection) }
-            for id in join.prevEvents { try MissingEventStore.insert(id, in: nid, depth: join.depth, on: connection) }
+            for id in missing { try MissingEventStore.insert(id, in: nid, depth: join.depth, floor: floor, on: connection) }
         }
         _ = try batch.record(
             join, key: join.key, replacing: try await replaced(numbers.all), redaction: nil,
@@ -137,7 +150,7 @@ private struct RoomIntake {
     private func replaced(_ numbers: [EventID: EventNID]) async throws -> (nid: EventNID, event: Event)? {
         let join = handover.join
         guard let key = join.key else { return nil }
-        if let entry = former?.entry(key),
+        if let entry = former?.snapshot.entry(key),
             let row = try await environment.database.read({ try EventStore.rows([entry.nid], on: $0) }).first
         {
             return (row.nid, try Event(trusted: row.json, id: row.id, version: join.version))
@@ -168,6 +181,17 @@ private struct RoomIntake {
         var numbers = try await environment.stateKeys.find(keys)
         for key in keys where numbers[key] == nil { numbers[key] = environment.stateKeys.number(ofNew: key) }
         return numbers
+    }
+}
+
+extension Room {
+    /// Leaves room in the timeline of a room that this server comes back to for what happened meanwhile.
+    fileprivate nonisolated func gap(before join: Event) async throws -> RoomIntake.Gap {
+        let (nid, previous) = (nid, join.prevEvents)
+        let known = try await environment.database.read { try EventStore.standings(previous, on: $0) }
+        let missing = previous.filter { known[$0]?.isInGraph != true || known[$0]?.room != nid }
+        let floor = missing.isEmpty ? .zero : try await environment.journal.leaveGap(of: TimelineGaps.width)
+        return RoomIntake.Gap(floor: floor, missing: missing)
     }
 }
 

@@ -15,6 +15,7 @@ package struct RoomEnvironment: Sendable {
     package let memberLists: MemberLists
     package let erasedUsers: ErasedUsers
     package let partialRooms = PartialRooms()
+    package let gaps = TimelineGaps()
     package let serverName: ServerName
     package let signingKey: SigningKey
     package let logger: Logger

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from across import arrives, message_ids, until
+from across import arrives, in_room, message_ids, until
 from test_federation_hostile import town, unseen, visit  # noqa: F401
 from visitor import Visitor
 
@@ -19,12 +19,12 @@ def fall_silent(partner):
     partner.instead.update({name: broken for name in QUESTIONS})
 
 
-def backfilled(visitor):
+def backfilled(visitor, most=100):
     """What answers a server that asks for the past."""
     async def backfill(request):
         wanted = request.query.getall("v")
-        found = [visitor.events[id] for id in wanted if id in visitor.events] + visitor.partner.between(visitor, [], wanted, 100)
-        return web.json_response({"origin": visitor.partner.name, "origin_server_ts": 0, "pdus": found[:100]})
+        found = [visitor.events[id] for id in wanted if id in visitor.events] + visitor.partner.between(visitor, [], wanted, most)[::-1]
+        return web.json_response({"origin": visitor.partner.name, "origin_server_ts": 0, "pdus": found[:most]})
     return backfill
 
 
@@ -136,6 +136,70 @@ async def test_what_was_missed_stands_where_it_was_said(visit):  # noqa: F811
     await visitor.send(missed[-1])
     await arrives(alice, visitor.room, visitor.id(missed[-1]))
     assert await message_ids(alice, visitor.room) == [visitor.id(event) for event in [*missed[::-1], known]]
+
+
+@pytest.mark.parametrize("martlet", ["sqlite", "postgres"], indirect=True)
+async def test_a_gap_that_is_too_long_to_be_closed_at_once(visit, martlet):  # noqa: F811
+    """What is fetched when somebody pages back to there stands where it was said."""
+    alice, visitor = await visit()
+    known = [visitor.event(content={"msgtype": "m.text", "body": f"before {number}"}) for number in range(3)]
+    await visitor.send(*known)
+    missed = [visitor.event(content={"msgtype": "m.text", "body": f"missed {number}"}) for number in range(900)]
+    visitor.partner.instead["backfill"] = backfilled(visitor)
+    await visitor.send(missed[-1])
+    after = [visitor.event(content={"msgtype": "m.text", "body": f"after {number}"}) for number in range(3)]
+    await visitor.send(*after)
+    said = [visitor.id(event) for event in known + missed + after]
+    assert await message_ids(alice, visitor.room) == said[::-1]
+    # Once more, from what is here now.
+    del visitor.partner.instead["backfill"]
+    assert await message_ids(alice, visitor.room) == said[::-1]
+
+
+@pytest.mark.parametrize("martlet", ["sqlite", "postgres"], indirect=True)
+async def test_syncs_do_not_hide_a_gap(visit, martlet):  # noqa: F811
+    alice, visitor = await visit()
+    known = [visitor.event(content={"msgtype": "m.text", "body": f"before {number}"}) for number in range(3)]
+    await visitor.send(*known)
+    since = (await alice.sync())["next_batch"]
+    # Nobody tells of more than of the newest twenty.
+    missed = [visitor.event(content={"msgtype": "m.text", "body": f"missed {number}"}) for number in range(80)]
+    await visitor.send(missed[-1])
+    await arrives(alice, visitor.room, visitor.id(missed[-1]))
+    after = [visitor.event(content={"msgtype": "m.text", "body": f"after {number}"}) for number in range(3)]
+    await visitor.send(*after)
+    said = [visitor.id(event) for event in known + missed + after]
+
+    async def timeline(since, limit=100):
+        answer = await alice.sync(since, filter={"room": {"timeline": {"limit": limit}}})
+        shown = answer["rooms"]["join"][visitor.room]["timeline"]
+        return [event["event_id"] for event in shown["events"]], shown["limited"], shown["prev_batch"]
+
+    async def before(token, count, limit):
+        found = []
+        while len(found) < count and token:
+            page = await alice.get(in_room(visitor.room, f"messages?dir=b&limit={limit}&from={token}"))
+            found += [event["event_id"] for event in page["chunk"] if event["type"] == "m.room.message"]
+            token = page.get("end")
+        return found
+
+    # Whether the client was here before or begins: what was before the gap does not come together with what was after it.
+    for _ in range(2):
+        for start in (since, None):
+            ids, limited, token = await timeline(start)
+            assert limited and ids == said[-24:]
+        # It is there after a crash as well.
+        await martlet.kill()
+        await martlet.start()
+    visitor.partner.instead["backfill"] = backfilled(visitor, most=25)
+    # Halfway through the gap.
+    assert await before(token, 20, 20) == said[-44:-24][::-1]
+    ids, limited, token = await timeline(since)
+    assert limited and ids == said[-len(ids):] and 44 <= len(ids) < 83
+    # To its end, and on.
+    assert await before(token, len(said), 7) == said[:-len(ids)][::-1]
+    ids, limited, _ = await timeline(since)
+    assert ids == said[3:] and not limited
 
 
 async def test_two_gaps_that_are_filled_at_once_have_each_its_state(visit):  # noqa: F811

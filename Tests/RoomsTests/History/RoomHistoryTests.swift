@@ -274,7 +274,7 @@ struct RoomHistoryTests {
     /// Others who always have more, and never anything that helps.
     private actor EndlessPast: RoomPast {
         private(set) var count = 0
-        func extend(_ room: Room) async throws -> Bool {
+        func extend(_ room: Room, in gap: StreamPosition) async throws -> Bool {
             count += 1
             return true
         }

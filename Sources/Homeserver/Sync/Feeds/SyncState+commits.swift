@@ -51,6 +51,9 @@ extension SyncState {
                     feed.touch(room, at: at)
                     SyncState.wakeAll(of: feed, &woken)
                 }
+            case .past(let room):
+                guard let tail = tails[room] else { continue }
+                forgetTimeline(of: tail, at: at)
             case .profile, .outbound:
                 // Of a profile clients hear by member events; what other servers are told is not for them.
                 continue

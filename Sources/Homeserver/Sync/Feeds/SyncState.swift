@@ -105,8 +105,8 @@ package struct SyncState {
     package mutating func keep(
         _ older: [TimelineEvent], after floor: StreamPosition, upTo end: StreamPosition, of room: RoomNID, asOf: StreamPosition
     ) {
-        // An event that was redacted meanwhile may have been read before that.
-        guard let tail = tails[room], tail.redactedAt <= asOf else { return }
+        // What was redacted or found meanwhile may have been read before that.
+        guard let tail = tails[room], tail.changedAt <= asOf else { return }
         let before = tail.ring.byteCount
         tail.ring.prepend(older, after: floor, upTo: end)
         byteCount += tail.ring.byteCount - before
@@ -130,6 +130,12 @@ package struct SyncState {
         byteCount -= tail.ring.byteCount
         tail.ring.removeAll(upTo: position)
         tail.rendered = nil
+    }
+
+    /// The same where events have come to stand between others: what was read before `position` is out of date.
+    mutating func forgetTimeline(of tail: RoomTail, at position: StreamPosition) {
+        byteCount -= tail.ring.byteCount
+        tail.forgetTimeline(at: position)
     }
 
     private mutating func remove(_ tail: RoomTail) {

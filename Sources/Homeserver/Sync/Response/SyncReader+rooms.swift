@@ -143,7 +143,14 @@ extension SyncReader {
         let horizon = try await horizon(of: room)
         var sight = from == nil ? view.map { Sight($0) } : nil
         var wish = TimelineWindow.Wish(since: from, limit: filter.timelineLimit)
+        // What comes before a gap does not belong to what comes after it: the client pages back, and what is missing is fetched.
+        let gap = engine.rooms.environment.gaps.newest(
+            in: room.room.nid, from: candidates.upTo, downTo: from ?? .start, asOf: upTo)
         while true {
+            if let gap, candidates.floor <= gap.next {
+                candidates.cut(from: gap.next)
+                wish.isFinal = true
+            }
             try await sight?.extend(to: candidates.events, in: events)
             let related = try await events.related(candidates.events, by: filter.filter.room.timeline)
             let decision =
@@ -157,7 +164,7 @@ extension SyncReader {
             switch decision {
             case .window(let window): return window
             case .needsOlder:
-                wish.isFinal = try await readOlder(&candidates, of: room.room.nid, from: from)
+                wish.isFinal = try await readOlder(&candidates, of: room.room.nid, from: gap?.next ?? from)
             }
         }
     }

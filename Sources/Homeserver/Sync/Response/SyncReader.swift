@@ -183,6 +183,12 @@ struct SyncReader: Sendable {
 }
 
 extension TimelineWindow.Candidates {
+    /// Leaves out what came up to `position`.
+    mutating func cut(from position: StreamPosition) {
+        self = TimelineWindow.Candidates(
+            events: events.filter { $0.position > position }, floor: max(floor, position), upTo: upTo)
+    }
+
     /// Leaves out what came after `position`.
     mutating func cut(to position: StreamPosition) {
         guard position < upTo else { return }

@@ -20,8 +20,8 @@ package final class RoomTail {
     package var stateAt: StreamPosition
     package var receiptAt: StreamPosition
     package var typingAt: StreamPosition
-    /// The newest redaction in the room that took effect.
-    package private(set) var redactedAt: StreamPosition
+    /// When the timeline was last another one than before: by a redaction that took effect, or by events that were found in a gap.
+    package private(set) var changedAt: StreamPosition
     /// The joined users who have a feed.
     package var feeds: [UserID: UserFeed] = [:]
     /// The room's state as of `stateAt` or later; nil when it must be asked for.
@@ -43,7 +43,7 @@ package final class RoomTail {
         stateAt = position
         receiptAt = position
         typingAt = position
-        redactedAt = position
+        changedAt = position
     }
 
     /// - Returns: how much more the tail holds now, in bytes.
@@ -51,7 +51,7 @@ package final class RoomTail {
         let before = ring.byteCount
         if let redacted = event.redacts {
             ring.forget(redacted)
-            redactedAt = event.position
+            changedAt = event.position
         }
         ring.append(event)
         eventAt = max(eventAt, event.position)
@@ -62,6 +62,13 @@ package final class RoomTail {
             if event.membership != nil, event.membership != event.previousMembership { membershipAt = event.position }
         }
         return ring.byteCount - before
+    }
+
+    /// Events have come to stand between those that are here.
+    package func forgetTimeline(at position: StreamPosition) {
+        ring.removeAll(upTo: position)
+        changedAt = position
+        rendered = nil
     }
 
     /// All members of the room are known now, and what had been found out without them has been found out anew.
