@@ -12,7 +12,7 @@ import zlib
 
 import aiohttp
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from homeserver import Client, MatrixFailure
 
@@ -242,6 +242,30 @@ async def test_thumbnails_in_the_usual_sizes(server, people):
         assert (await thumbnail(alice, media, 32, 32, more="&timeout_ms=0"))[0] == 200
     assert any(path.startswith("local_thumbnails/") and path.endswith("/96-96-image-png-crop") for path in stored(server))
     assert not any(path.startswith("tmp/") for path in stored(server))
+
+
+async def test_thumbnails_show_what_the_image_shows(people):
+    """Left and right in two colours, in the forms in which images say what colours they have."""
+    alice = await people("alice")
+    image = Image.new("RGB", (1000, 500), (255, 0, 0))
+    image.paste((0, 200, 100), (500, 0, 1000, 500))
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    transparent = image.convert("RGBA")
+    transparent.putalpha(128)
+    for name, shown, format, more in [("plain", image, "JPEG", {}), ("a profile", image, "JPEG", {"icc_profile": profile}),
+                                      ("grey", image.convert("L"), "JPEG", {}), ("png", image, "PNG", {}),
+                                      ("palette", image.convert("P", palette=Image.Palette.ADAPTIVE), "PNG", {}),
+                                      ("transparent", transparent, "PNG", {})]:
+        file = io.BytesIO()
+        shown.save(file, format, quality=95, **more)
+        media = await upload(alice, file.getvalue(), "image/" + format.lower())
+        for asked in ((800, 600, "scale"), (640, 480, "scale"), (320, 240, "scale"), (96, 96, "crop")):
+            _, _, body = await thumbnail(alice, media, *asked)
+            small = Image.open(io.BytesIO(body)).convert("RGBA")
+            for place in (0.1, 0.4, 0.6, 0.9):
+                wanted = shown.convert("RGBA").getpixel((int(500 + 500 * (place - 0.5) * (1 if asked[2] == "crop" else 2)), 250))
+                found = small.getpixel((int(small.width * place), small.height // 2))
+                assert all(abs(a - b) <= 6 for a, b in zip(found, wanted)), (name, asked, place, found, wanted)
 
 
 async def test_no_image_is_made_larger(people):

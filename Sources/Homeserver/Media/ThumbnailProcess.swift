@@ -39,7 +39,8 @@ struct ThumbnailProcess: Sendable {
         defer { process.end() }
         guard let shape = process.readLine().flatMap(Self.shape) else { return .refused("it is no image that is read") }
         var made: [ThumbnailJob: TemporaryFile] = [:]
-        for job in plan(shape) {
+        // Smaller ones are made of the largest.
+        for job in plan(shape).sorted(by: { $0.width * $0.height > $1.width * $1.height }) {
             let path = output()
             defer { if made[job] == nil { unlink(path) } }
             let format = job.contentType.drop { $0 != "/" }.dropFirst()
