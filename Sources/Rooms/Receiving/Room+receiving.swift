@@ -67,7 +67,7 @@ extension Room {
         var placer = BranchPlacer(environment: environment, head: before)
         guard var placement = try await placer.place(remote) else { return .known }
         let gap = try await gap(before: placement)
-        placement.floor = gap ?? remote.floor
+        placement.floor = gap.floor
         var batch = RoomBatch(head: before, environment: environment)
         try await withMaterial(of: &batch) { batch in
             // What lacks something has been added in part: it is added to a copy.
@@ -78,7 +78,7 @@ extension Room {
         do {
             try await environment.journal.append(
                 batch.journalBatch { [self, placement] head in
-                    if let gap { environment.gaps.open(gap, in: nid) }
+                    if gap.isNew { environment.gaps.open(gap.floor, in: nid) }
                     // As an outlier it was nowhere.
                     if placement.isKnown, remote.path == .past { environment.events.didChange([placement.nid]) }
                     replaceHead(head)
@@ -91,14 +91,19 @@ extension Room {
         return placement.receipt
     }
 
-    /// Leaves room in the timeline for what was missed before an event: it is fetched when somebody pages back to there.
-    ///
-    /// - Returns: after which position; nil where nothing was missed, or it is known already to be missing.
-    private func gap(before placement: BranchPlacement) async throws -> StreamPosition? {
-        guard placement.opensGap else { return nil }
-        let (nid, missing) = (nid, placement.missing)
-        let known = try await environment.database.read { try MissingEventStore.floors(of: missing, in: nid, on: $0) }
-        guard missing.contains(where: { known[$0] == nil }) else { return nil }
-        return try await environment.journal.leaveGap(of: TimelineGaps.width)
+    /// Where there is room in the timeline for what is missing before an event: it is fetched when somebody pages back to there.
+    private func gap(before placement: BranchPlacement) async throws -> (floor: StreamPosition, isNew: Bool) {
+        guard placement.opensGap else { return (placement.remote.floor, false) }
+        let (nid, missing, depth) = (nid, placement.missing, placement.remote.event.depth)
+        let (known, gaps) = try await environment.database.read { connection in
+            (
+                try MissingEventStore.floors(of: missing, in: nid, on: connection),
+                try MissingEventStore.gaps(in: nid, on: connection)
+            )
+        }
+        // Said at the same time as what stands after an older gap, or before all that is known: something before that is missing.
+        if let older = gaps.first(where: { depth <= $0.depth }) { return (older.floor, false) }
+        if missing.allSatisfy({ known[$0] != nil }) { return (known.values.max() ?? .zero, false) }
+        return (try await environment.journal.leaveGap(of: TimelineGaps.width), true)
     }
 }

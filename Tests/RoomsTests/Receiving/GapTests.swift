@@ -17,6 +17,7 @@ struct GapTests {
         let beginning: [EventID]
         /// What was said before.
         let early: [Event]
+        let join: Event
         let ours: Room
 
         init(_ one: any Database, _ two: any Database, earlyCount: Int = 0) async throws {
@@ -24,7 +25,9 @@ struct GapTests {
             room = try await other.newRoom(.v11).id
             beginning = Array(try await other.state(of: room).values)
             early = try await Self.say(earlyCount, "early", at: other, in: room)
-            ours = try await here.rooms.takeOver(try await other.letIn(here.admin, of: here, to: room))
+            let handover = try await other.letIn(here.admin, of: here, to: room)
+            join = handover.join
+            ours = try await here.rooms.takeOver(handover)
         }
 
         func say(_ text: String) async throws -> Event { try #require(try await say(1, text).first) }
@@ -202,13 +205,17 @@ struct GapTests {
                 try await scene.hear(afterGap: later)
                 let afterGap = scene.here.journal.position
                 #expect(afterGap.value > before.value + Int64(TimelineGaps.width))
-                // Another one after the same event that is missing.
-                let twin = try Event.build(
-                    EventDraft(type: "m.room.message", content: ["body": "twin", "msgtype": "m.text"], sender: scene.other.admin),
-                    roomID: scene.room, version: .v11, prevEvents: later.prevEvents, authEvents: later.authEvents, depth: later.depth,
-                    originServerTimestamp: .now, origin: scene.other.name, key: scene.other.key)
-                try await scene.hear(afterGap: twin)
-                #expect(scene.here.journal.position.value == afterGap.value + 1)
+                func event(after previous: [EventID], depth: Int64) throws -> Event {
+                    try Event.build(
+                        EventDraft(type: "m.room.message", content: ["body": "else", "msgtype": "m.text"], sender: scene.other.admin),
+                        roomID: scene.room, version: .v11, prevEvents: previous, authEvents: later.authEvents, depth: depth,
+                        originServerTimestamp: .now, origin: scene.other.name, key: scene.other.key)
+                }
+                // Another one after the same event that is missing, and one that was said when this server came into the room.
+                try await scene.hear(afterGap: event(after: later.prevEvents, depth: later.depth))
+                let unknown = EventID(trusted: "$" + String(repeating: "u", count: 43))
+                try await scene.hear(afterGap: event(after: [unknown], depth: scene.join.depth))
+                #expect(scene.here.journal.position.value == afterGap.value + 2)
                 #expect(try await scene.gaps.count == 1)
             }
         }
