@@ -41,6 +41,21 @@ extension Homeserver {
         return EmailValidation(database: database, mailer: mailer, tokenLifetime: email.tokenLifetime)
     }
 
+    static func serverNotices(
+        _ configuration: ServerConfiguration, groundwork: Groundwork, tags: TagService, consent: ConsentService?, usage: UsageLimits,
+        logger: Logger
+    ) -> ServerNotices? {
+        let rooms = NoticeRooms(
+            configuration.serverNotices, rooms: groundwork.rooms, events: groundwork.events, creation: groundwork.roomCreation,
+            membership: groundwork.membership, tags: tags)
+        return rooms.map { rooms in
+            ServerNotices(
+                rooms: rooms,
+                consent: ConsentNotices(configuration.consent, consent: consent, rooms: rooms, database: groundwork.database),
+                usage: UsageLimitNotices(configuration.usage, usage: usage, rooms: rooms), logger: logger)
+        }
+    }
+
     static func phoneValidation(
         _ configuration: ServerConfiguration, database: any Database, rateLimits: RateLimiter, logger: Logger
     ) -> PhoneValidation? {

@@ -75,6 +75,8 @@ package final class Homeserver: Sendable {
     package let usage: UsageLimits
     package let gate: AccountGate
     package let moderation: AccountModeration
+    /// nil: this server tells its users nothing.
+    package let serverNotices: ServerNotices?
     /// nil: accounts do not end, or nobody is told.
     package let accountRenewal: AccountRenewal?
     package let accountUpkeep: AccountUpkeep
@@ -198,7 +200,8 @@ package final class Homeserver: Sendable {
                 configuration.login.singleSignOn.templateDirectory, configuration.accountValidity.templateDirectory,
             ].compactMap { $0 },
             values: ["server_name": .string(serverName.string), "app_name": .string(configuration.email?.appName ?? "Matrix")])
-        applicationServices = ApplicationServices(configuration.applicationServices, serverName: serverName, database: database)
+        applicationServices = ApplicationServices(
+            configuration.applicationServices, serverName: serverName, database: database, noticeSender: configuration.noticeSender)
         passwords = PasswordHasher(rounds: configuration.bcryptRounds, pepper: configuration.passwordPepper)
         accounts = AccountService(database: database, serverName: serverName)
         authenticationService = configuration.login.authenticationService.map {
@@ -232,7 +235,7 @@ package final class Homeserver: Sendable {
         let autoJoin = AutoJoin(
             configuration, database: database, creation: roomCreation, membership: membership, logger: logger)
         consent = try ConsentService(configuration, database: database, sessions: sessions, autoJoin: autoJoin)
-        gate = AccountGate(usage: usage, consent: consent)
+        gate = AccountGate(usage: usage, consent: consent, rooms: rooms)
         moderation = AccountModeration(
             database: database, sessions: sessions, serverName: serverName,
             validity: configuration.accountValidity.isEnabled ? configuration.accountValidity.period : nil)
@@ -270,6 +273,8 @@ package final class Homeserver: Sendable {
             database: database, journal: journal, hasThreadSubscriptions: configuration.hasThreadSubscriptions)
         accountData = AccountDataService(database: database, journal: journal, pushRules: pushRules)
         tags = TagService(accountData: accountData, rooms: rooms)
+        serverNotices = Self.serverNotices(
+            configuration, groundwork: groundwork, tags: tags, consent: consent, usage: usage, logger: logger)
         searchReader = CommitReader(SearchIndex(), journal: journal, database: database, logger: logger)
         search = SearchService(
             database: database, journal: journal, rooms: rooms, events: events, history: history, accountData: accountData,

@@ -82,6 +82,10 @@ package struct ConsentOptions: Sendable, Equatable {
     /// `require_at_registration`.
     package var isAskedAtRegistration = false
     package var policyName = "Privacy Policy"
+    /// `server_notice_content`: what those are sent who have not agreed, with `%(consent_uri)s` in its texts; nil: nothing.
+    package var notice: JSONObject?
+    /// `send_server_notice_to_guests`.
+    package var tellsGuests = false
 
     package init(version: String, templateDirectory: String) {
         self.version = version

@@ -82,6 +82,8 @@ package struct ServerConfiguration: Sendable {
     package var interactiveAuthTimeout = Duration.zero
     package var accountValidity = AccountValidityOptions()
     package var usage = UsageOptions()
+    /// `server_notices`; nil: the server tells its users nothing.
+    package var serverNotices: ServerNoticeOptions?
     /// `user_ips_max_age`: how long it is kept from which addresses a device was used; nil: for ever.
     package var userIPsMaxAge: Duration? = .seconds(28 * 86_400)
     /// `delete_stale_devices_after`: devices that nobody uses for so long go; nil: none does.

@@ -34,6 +34,8 @@ package struct UsageOptions: Sendable {
     package var trialDays = 0
     /// `mau_appservice_trial_days`: the same for the users of some application services, by the services' ids.
     package var trialDaysOfServices: [String: Int] = [:]
+    /// `mau_limit_alerting`: who is here is told when there is no place for others, where the server sends notices.
+    package var tellsOfLimit = true
     /// `mau_limit_reserved_threepids`: whose accounts always have a place.
     package var reservedThirdPartyIDs: [ReservedThirdPartyID] = []
 

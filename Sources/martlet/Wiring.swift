@@ -38,7 +38,8 @@ struct Wiring {
             logger: Logger(label: "martlet.federation"))
         let environment = RoomEnvironment(
             database: database, journal: journal, sequences: sequences, serverName: configuration.serverName, signingKey: signingKey,
-            logger: Logger(label: "martlet.rooms"), eventCacheByteLimit: configuration.budgets.eventCacheBytes,
+            logger: Logger(label: "martlet.rooms"), noticeSender: configuration.noticeSender,
+            eventCacheByteLimit: configuration.budgets.eventCacheBytes,
             dummyEventsThreshold: configuration.dummyEventsThreshold, policySignatures: federation.client, threads: threads)
         let rooms = RoomRegistry(environment: environment, byteLimit: configuration.budgets.roomStateBytes)
         let directory = AliasDirectory(

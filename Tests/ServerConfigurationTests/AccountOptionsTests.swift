@@ -108,12 +108,50 @@ import Testing
         #expect(try settings("email: {}").email == nil)
     }
 
+    @Test("notices of the server are as the file says, with Synapse's name for their room")
+    func notices() throws {
+        let short = try #require(try settings("server_notices: {system_mxid_localpart: notices}").serverNotices)
+        #expect(short.senderLocalpart == "notices" && short.roomName == "Server Notices" && !short.joinsUsers)
+        #expect(try settings("").serverNotices == nil && settings("").noticeSender == nil)
+        let result = try read(
+            """
+            server_notices:
+              system_mxid_localpart: server
+              system_mxid_display_name: The club
+              system_mxid_avatar_url: mxc://example.com/sender
+              room_name: News
+              room_avatar_url: mxc://example.com/room
+              room_topic: What you should know
+              auto_join: true
+            form_secret: s
+            user_consent:
+              version: 1.0
+              template_dir: /tmp
+              server_notice_content: {msgtype: m.text, body: "Read %(consent_uri)s"}
+              send_server_notice_to_guests: true
+            mau_limit_alerting: false
+            """)
+        let configuration = try #require(result.configuration, "\(result.problems)")
+        #expect(result.problems.isEmpty && result.notBuilt.isEmpty && configuration.noticeSender?.string == "@server:example.com")
+        var expected = ServerNoticeOptions(senderLocalpart: "server")
+        (expected.senderName, expected.senderAvatarURL) = ("The club", "mxc://example.com/sender")
+        (expected.roomName, expected.roomAvatarURL, expected.roomTopic) = ("News", "mxc://example.com/room", "What you should know")
+        expected.joinsUsers = true
+        #expect(configuration.serverNotices == expected && !configuration.usage.tellsOfLimit)
+        #expect(configuration.consent?.notice?["body"] == "Read %(consent_uri)s" && configuration.consent?.tellsGuests == true)
+    }
+
     @Test(
         "what cannot be meant is an error",
         arguments: [
             "registrations_require_3pid: [email]", "registrations_require_3pid: [fax]", "registrations_require_3pid: [msisdn]",
             "account_threepid_delegates: {email: 'https://example.org'}", "account_threepid_delegates: {msisdn: example.org}",
-            "account_threepid_delegates: [msisdn]",
+            "account_threepid_delegates: [msisdn]", "server_notices: notices", "server_notices: {room_name: News}",
+            "server_notices: {system_mxid_localpart: 'a:b'}", "server_notices: {system_mxid_localpart: a, auto_join: 5}",
+            "{form_secret: s, user_consent: {version: 1, template_dir: /tmp, server_notice_content: {body: Read}}}",
+            "{server_notices: {system_mxid_localpart: a}, user_consent: {version: 1, template_dir: /tmp, server_notice_content: {body: Read}}}",
+            "{form_secret: s, server_notices: {system_mxid_localpart: a}, "
+                + "user_consent: {version: 1, template_dir: /tmp, server_notice_content: {msgtype: m.text}}}",
             "allowed_local_3pids: [{medium: email}]", "allowed_local_3pids: [{medium: email, pattern: '['}]",
             "email: {smtp_host: mail}", "email: {notif_from: nobody}", "email: {notif_from: a@b, enable_tls: false, force_tls: true}",
             "email: {notif_from: a@b, smtp_port: 70000}", "email: {notif_from: a@b, force_tls: 1}", "enable_registration_captcha: true",

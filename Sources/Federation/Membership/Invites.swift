@@ -84,6 +84,7 @@ package struct Invites: Sendable {
         let event = try invite(json, id: id, room: roomID, version: version, from: origin)
         let target = UserID(trusted: event.stateKey?.string ?? "")
         guard !blocksNonAdminInvites else { throw MatrixError.forbidden("This server does not accept room invites") }
+        try environment.checkIsNoNoticeSender([target])
         try await environment.checkMayBeInvited([target])
         let room = try await rooms.room(roomID)
         if let room, !room.current.allows(origin) { throw MatrixError.forbidden("Server is banned from room") }

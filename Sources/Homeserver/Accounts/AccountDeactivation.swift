@@ -81,7 +81,7 @@ package struct AccountDeactivation: Service {
     private func part(_ user: UserID) async throws {
         // The server may have stopped between the mark and the end of the sessions.
         try await sessions.endAll(of: user)
-        let requester = MembershipRequester(user: user)
+        let requester = MembershipRequester(user: user, isServer: true)
         for row in try await membership.rooms(of: user) where row.membership != .ban {
             do {
                 if row.membership != .leave { _ = try await membership.change(.leave, of: user, in: row.room, by: requester) }

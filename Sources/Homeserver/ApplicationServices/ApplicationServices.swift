@@ -12,9 +12,14 @@ package struct ApplicationServices: Sendable {
     private let services: [ApplicationService]
     /// Under the hashes of their tokens: to find one takes no longer for a token that is nearly right.
     private let byToken: [TokenHash: ApplicationService]
+    /// The user as whom the server sends notices, which is nobody's.
+    private let noticeSender: UserID?
 
-    package init(_ configurations: [ApplicationServiceConfiguration], serverName: ServerName, database: any Database) {
+    package init(
+        _ configurations: [ApplicationServiceConfiguration], serverName: ServerName, database: any Database, noticeSender: UserID? = nil
+    ) {
         self.database = database
+        self.noticeSender = noticeSender
         services = configurations.map { ApplicationService($0, serverName: serverName) }
         byToken = Dictionary(zip(configurations.map { TokenHash($0.token) }, services)) { first, _ in first }
     }
@@ -69,8 +74,9 @@ package struct ApplicationServices: Sendable {
     // MARK: Names
 
     /// - Parameter service: who wants to have the user; nil: a person.
-    /// - Throws: `M_EXCLUSIVE` for a name that is reserved to an application service.
+    /// - Throws: `M_EXCLUSIVE` for a name that is reserved to an application service, or to this server.
     package func check(_ user: UserID, for service: ApplicationService? = nil) throws(MatrixError) {
+        guard user != noticeSender else { throw .exclusive("This user ID is reserved.") }
         if services.contains(where: { $0 !== service && $0.reserves(user) }) {
             throw .exclusive("This user ID is reserved by an application service.")
         }

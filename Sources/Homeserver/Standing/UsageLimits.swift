@@ -39,6 +39,12 @@ package final class UsageLimits: Sendable {
     /// Whether it is noted who is here.
     package var isTracking: Bool { options.tracksMonthlyUsers }
 
+    /// Whether it is noted that a user was here within a month.
+    package func counts(_ user: UserID) -> Bool { users.withLock { $0.contains(user) } }
+
+    /// Whether there is no place for another.
+    package var isFull: Bool { options.limitsMonthlyUsers && users.withLock { !$0.hasRoom } }
+
     /// How many people were here within a month.
     package var monthlyUserCount: Int { users.withLock(\.count) }
 
@@ -133,7 +139,8 @@ package final class UsageLimits: Sendable {
         .resourceLimitExceeded(options.disabledMessage, adminContact: options.adminContact, limitType: "hs_disabled")
     }
 
-    private var full: MatrixError {
+    /// What those are told for whom there is no place.
+    var full: MatrixError {
         .resourceLimitExceeded(
             "Monthly Active User Limit Exceeded", adminContact: options.adminContact, limitType: "monthly_active_user")
     }

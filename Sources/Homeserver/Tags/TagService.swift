@@ -37,6 +37,11 @@ package struct TagService: Sendable {
         try await change(room, for: user) { $0[tag] = .object(JSONObject(content)) }
     }
 
+    /// Puts a tag of this server's on a room, whether the user has to do with it already or not.
+    package func mark(_ room: RoomID, _ tag: String, for user: UserID) async throws {
+        try await change(room, for: user) { $0[tag] = [:] }
+    }
+
     package func remove(_ tag: String, from room: RoomID, for user: UserID) async throws {
         try await change(room, for: user) { $0[tag] = nil }
     }

@@ -27,6 +27,7 @@ enum EventStreamRoutes {
         let request = EventStreamRequest(
             user: requester.user, from: try context.positionQuery("from"), room: room,
             timeout: .milliseconds(min(timeout, 3_600_000)), limit: try context.limitQuery(default: 10))
+        await context.homeserver.serverNotices?.willSync(requester)
         // Guests only look in.
         let state: PresenceState = requester.isGuest ? .offline : .online
         let answer = try await context.homeserver.presence.whileSyncing(requester, as: state, limits: context.homeserver.rateLimits) {

@@ -48,7 +48,7 @@ enum SendEventRoutes {
         let type = ByteString(try context.parameter("eventType"))
         let stateKey = ByteString((try? context.parameter("stateKey")) ?? "")
         let content = try context.body()
-        try await context.homeserver.gate.check(deed(of: type, stateKey, content, by: requester), by: requester)
+        try await context.homeserver.gate.check(deed(of: type, stateKey, content, by: requester), by: requester, in: context.namedRoom)
         let draft = EventDraft(type: type, stateKey: stateKey, content: context.request.body, sender: requester.user)
         if let answer = try await delayed(draft, in: try context.roomID("roomId"), context) { return answer }
         // A membership has limits of its own, and counts there.

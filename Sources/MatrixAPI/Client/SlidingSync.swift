@@ -18,6 +18,7 @@ enum SlidingSyncRoutes {
         request.position = try context.query("pos").map { text throws(MatrixError) in try SlidingSyncPosition(parsing: text) }
         try request.read(try context.body(), context.homeserver.slidingConnections.requiredStates)
 
+        await context.homeserver.serverNotices?.willSync(requester)
         let asked = request
         let body = try await context.homeserver.presence.whileSyncing(requester, as: presence, limits: context.homeserver.rateLimits) {
             try await context.homeserver.slidingSync.sync(asked)

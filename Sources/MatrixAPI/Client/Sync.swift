@@ -27,6 +27,7 @@ enum SyncRoutes {
             request.stateAfterName = "org.matrix.msc4222.state_after"
         }
         request.timeout = .milliseconds(timeout)
+        await context.homeserver.serverNotices?.willSync(requester)
         let body = try await context.homeserver.presence.whileSyncing(requester, as: presence, limits: context.homeserver.rateLimits) {
             try await context.homeserver.sync.sync(request)
         }

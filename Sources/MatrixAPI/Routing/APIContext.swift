@@ -77,6 +77,12 @@ package struct APIContext: Sendable {
         return .room(try parse(text, named: name))
     }
 
+    /// The room that the path names by its id; nil where it names none, or an alias.
+    var namedRoom: RoomID? {
+        let raw = parameters.raw("roomId", in: request.target) ?? parameters.raw("roomIdOrAlias", in: request.target)
+        return raw.flatMap { PercentDecoding.decode($0.utf8) }.flatMap { RoomID(valid: $0) }
+    }
+
     private func identifier<ID: MatrixIdentifier>(_ name: String) throws(MatrixError) -> ID {
         try parse(parameter(name), named: name)
     }

@@ -53,6 +53,7 @@ package enum Routes {
         RegistrationTokenAdminRoutes.table,
         RateLimitAdminRoutes.table,
         AccountValidityAdminRoutes.table,
+        ServerNoticeAdminRoutes.table,
         CapabilitiesRoutes.table,
         ProfileRoutes.table,
         AccountDataRoutes.table,

@@ -25,8 +25,10 @@ package struct APIResponder: HTTPResponder {
         do {
             requester = try await authenticate(request, endpoint.route.access)
             if requester?.isGuest == true, !endpoint.route.allowsGuests { throw MatrixError.guestForbidden }
-            if let requester, let deed = endpoint.route.deed { try await homeserver.gate.check(deed, by: requester) }
             let context = APIContext(homeserver: homeserver, request: request, requester: requester, parameters: parameters)
+            if let requester, let deed = endpoint.route.deed {
+                try await homeserver.gate.check(deed, by: requester, in: deed == .join ? context.namedRoom : nil)
+            }
             let isSpared = requester?.isRateLimited == false
             let response =
                 try await isSpared

@@ -31,7 +31,7 @@ package enum Migrations {
         .partialRooms,
         .media,
         .accountMarks,
-        .serviceAccounts,
+        .servicesAndNotices,
         .gapsAndLateEvents,
     ]
 }

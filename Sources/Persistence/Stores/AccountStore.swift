@@ -149,6 +149,16 @@ package enum AccountStore {
             [.text(user.string), .text(version), .int(time.milliseconds)]) == 1
     }
 
+    /// Of which version of the terms a user was told; nil where there is no such account.
+    package static func consentNotice(of user: UserID, on connection: any SQLConnection) throws -> String?? {
+        try connection.first("SELECT consent_server_notice_sent FROM users WHERE user_id = $1", [.text(user.string)]) { $0.optionalText(0) }
+    }
+
+    package static func setConsentNotice(_ version: String, of user: UserID, on connection: any SQLConnection) throws {
+        try connection.enqueue(
+            "UPDATE users SET consent_server_notice_sent = $2 WHERE user_id = $1", [.text(user.string), .text(version)])
+    }
+
     /// - Parameter isTold: the owner was told of that end, or is not to be.
     /// - Returns: false if there is no such account.
     package static func setExpiration(

@@ -49,6 +49,18 @@ package enum MembershipStore {
         return result
     }
 
+    /// The oldest room that a user is in or invited to and another local user is in.
+    package static func room(of user: UserID, with other: UserID, on connection: any SQLConnection) throws -> RoomID? {
+        try connection.first(
+            """
+            SELECT r.room_id FROM memberships m
+            JOIN memberships o ON o.room_nid = m.room_nid AND o.user_id = $2 AND o.membership = 'join'
+            JOIN rooms r ON r.room_nid = m.room_nid
+            WHERE m.user_id = $1 AND m.membership IN ('join', 'invite') ORDER BY m.room_nid LIMIT 1
+            """, [.text(user.string), .text(other.string)]
+        ) { RoomID(trusted: $0.text(0)) }
+    }
+
     /// The newest member event of a local user in a room.
     package static func event(of user: UserID, in room: RoomNID, on connection: any SQLConnection) throws -> EventNID? {
         try connection.first(

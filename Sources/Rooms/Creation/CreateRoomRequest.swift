@@ -18,10 +18,19 @@ package struct CreateRoomRequest: Sendable {
     package var creationContent: JSONObject = [:]
     package var initialState: [InitialState] = []
     package var powerLevelOverride: JSONObject = [:]
+    /// How the creator is called in this room; nil: as everywhere.
+    package var creatorProfile: JSONObject?
+    /// Whether `encryption_enabled_by_default_for_room_type` holds for the room.
+    package var mayBeEncrypted = true
 
     package struct InitialState: Sendable {
         package let key: StateKey
         package let content: JSONObject
+
+        package init(_ key: StateKey, _ content: JSONObject) {
+            self.key = key
+            self.content = content
+        }
     }
 
     package init() {}

@@ -22,6 +22,7 @@ package struct RoomCreation: Sendable {
         _ request: CreateRoomRequest, by creator: UserID, device: DeviceID? = nil, isAdmin: Bool = false
     ) async throws -> RoomID {
         let alias = try await freeAlias(request.aliasName)
+        try environment.checkIsNoNoticeSender(request.invites)
         if !isAdmin { try await environment.checkMayBeInvited(request.invites) }
         let mayBePublished = try directory.mayPublishNewRoom(alias: alias, by: creator)
         let plan = RoomPlan(request, creator: creator, alias: alias, policy: policy)
@@ -30,7 +31,7 @@ package struct RoomCreation: Sendable {
         let invites = request.invites.filter(environment.isLocal)
         let profiles = try await environment.profiles(of: [creator] + invites)
         let room = NewRoom(
-            version: plan.version, creator: creator, state: plan.state(profile: profiles[creator] ?? [:]),
+            version: plan.version, creator: creator, state: plan.state(profile: request.creatorProfile ?? profiles[creator] ?? [:]),
             invites: invites.map { plan.invite(of: $0, profile: profiles[$0] ?? [:]) },
             isPublished: request.isPublished && mayBePublished)
         let origin = EventOrigin(user: creator, device: device)

@@ -27,7 +27,7 @@ struct RoomPlan: Sendable {
         self.creator = creator
         self.alias = alias
         version = request.version ?? policy.defaultVersion
-        isEncrypted = policy.encryptedPresets.contains(request.preset)
+        isEncrypted = request.mayBeEncrypted && policy.encryptedPresets.contains(request.preset)
     }
 
     var create: EventDraft {
@@ -77,16 +77,7 @@ struct RoomPlan: Sendable {
             drafts.append(draft(.encryption, ["algorithm": "m.megolm.v1.aes-sha2"]))
         }
         if let name = request.name { drafts.append(draft(.name, ["name": .string(name)])) }
-        if let topic = request.topic {
-            // §m.room.topic: the text, and its representations.
-            drafts.append(
-                draft(
-                    .topic,
-                    [
-                        "topic": .string(topic),
-                        "m.topic": .object(["m.text": .array([.object(["body": .string(topic)])])]),
-                    ]))
-        }
+        if let topic = request.topic { drafts.append(draft(.topic, RoomTopic.content(topic))) }
         return drafts
     }
 
@@ -132,5 +123,13 @@ struct RoomPlan: Sendable {
 
     private func draft(_ key: StateKey, _ content: JSONObject) -> EventDraft {
         EventDraft(type: key.type, stateKey: key.stateKey, content: content, sender: creator)
+    }
+}
+
+/// What a room is about. Client-Server API §m.room.topic.
+package enum RoomTopic {
+    /// The text, and its representations.
+    package static func content(_ topic: String) -> JSONObject {
+        ["topic": .string(topic), "m.topic": .object(["m.text": .array([.object(["body": .string(topic)])])])]
     }
 }

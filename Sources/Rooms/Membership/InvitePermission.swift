@@ -32,6 +32,15 @@ package struct InvitePermission: Sendable, Equatable {
 }
 
 extension RoomEnvironment {
+    /// - Throws: `M_FORBIDDEN` for the user as whom the server sends notices: only in the rooms that it makes does that user speak for it.
+    package func checkIsNoNoticeSender(_ users: [UserID]) throws(MatrixError) {
+        guard let noticeSender else { return }
+        guard !users.contains(noticeSender) else { throw .forbidden("Cannot invite this user") }
+    }
+
+    /// Whether a room is one in which the server sends notices.
+    package func isNoticeRoom(_ room: RoomSnapshot) -> Bool { noticeSender.map { room.membership(of: $0) == .join } ?? false }
+
     /// - Throws: `M_INVITE_BLOCKED` when one of the users, as far as they are of this server, wants no invites.
     package func checkMayBeInvited(_ users: [UserID]) async throws {
         let users = users.filter(isLocal)

@@ -9,12 +9,15 @@ package struct MembershipRequester: Sendable {
     package let device: DeviceID?
     package let isGuest: Bool
     package let isAdmin: Bool
+    /// The server acts in the user's place.
+    package let isServer: Bool
 
-    package init(user: UserID, device: DeviceID? = nil, isGuest: Bool = false, isAdmin: Bool = false) {
+    package init(user: UserID, device: DeviceID? = nil, isGuest: Bool = false, isAdmin: Bool = false, isServer: Bool = false) {
         self.user = user
         self.device = device
         self.isGuest = isGuest
         self.isAdmin = isAdmin
+        self.isServer = isServer
     }
 }
 
@@ -83,6 +86,7 @@ package struct RoomMembership: Sendable {
         }
         let environment = environment
         if action == .invite { try await checkMayInvite(target, requester) }
+        if action == .leave { try checkMayLeave(room.current, target, requester) }
         if room.current.isPartial, room.current.membership(of: target) != .join { try await awaitMembers(of: room, for: action) }
 
         var change = MembershipChange(
@@ -295,7 +299,16 @@ package struct RoomMembership: Sendable {
 
     // MARK: Steps
 
+    /// Client-Server API §Server Notices: an invite to the server's notices cannot be rejected. Who is in the room may leave it.
+    private func checkMayLeave(_ room: RoomSnapshot, _ target: UserID, _ requester: MembershipRequester) throws(MatrixError) {
+        guard environment.isNoticeRoom(room), !requester.isServer, target == requester.user, room.membership(of: target) == .invite else {
+            return
+        }
+        throw .cannotLeaveServerNoticeRoom
+    }
+
     private func checkMayInvite(_ target: UserID, _ requester: MembershipRequester) async throws {
+        try environment.checkIsNoNoticeSender([target])
         try checkInvitesAreAllowed(for: requester)
         if !requester.isAdmin { try await environment.checkMayBeInvited([target]) }
     }

@@ -19,6 +19,8 @@ package struct RoomEnvironment: Sendable {
     package let serverName: ServerName
     package let signingKey: SigningKey
     package let logger: Logger
+    /// The user as whom the server sends notices; nil: it sends none. Client-Server API §Server Notices.
+    package let noticeSender: UserID?
     /// Of more forward extremities than this, a room's are tied together.
     package let dummyEventsThreshold: Int
     /// nil: rooms with a policy server are read only.
@@ -29,7 +31,7 @@ package struct RoomEnvironment: Sendable {
     /// - Parameter threads: where rooms work.
     package init(
         database: any Database, journal: Journal, sequences: Sequences, serverName: ServerName, signingKey: SigningKey,
-        logger: Logger, eventCacheByteLimit: Int = 8 << 20, dummyEventsThreshold: Int = 10,
+        logger: Logger, noticeSender: UserID? = nil, eventCacheByteLimit: Int = 8 << 20, dummyEventsThreshold: Int = 10,
         policySignatures: (any PolicySignatures)? = nil, threads: WorkingThreads = WorkingThreads()
     ) {
         self.database = database
@@ -38,6 +40,7 @@ package struct RoomEnvironment: Sendable {
         self.serverName = serverName
         self.signingKey = signingKey
         self.logger = logger
+        self.noticeSender = noticeSender
         self.dummyEventsThreshold = dummyEventsThreshold
         self.policySignatures = policySignatures
         self.threads = threads

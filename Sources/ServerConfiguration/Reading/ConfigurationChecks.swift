@@ -82,6 +82,14 @@ enum ConfigurationChecks {
                 "user_consent.block_events_error", "needs form_secret: links to the terms are signed with it"
             ),
             (
+                configuration.consent?.notice != nil && (configuration.formSecret ?? "").isEmpty,
+                "user_consent.server_notice_content", "needs form_secret: links to the terms are signed with it"
+            ),
+            (
+                configuration.consent?.notice != nil && configuration.serverNotices == nil,
+                "user_consent.server_notice_content", "needs the section server_notices: it is sent as a notice of the server"
+            ),
+            (
                 configuration.consent == nil
                     && configuration.listeners.contains { $0.resources.contains(.consent) },
                 "listeners", "the resource consent needs the section user_consent"

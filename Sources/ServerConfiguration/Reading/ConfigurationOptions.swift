@@ -16,8 +16,8 @@ package enum ConfigurationOptions {
     static let built: [ConfigurationOption] =
         server + PresenceOptions.all + tls + storage + rateLimits + accounts + registration + usage + sessions + LoginOptions.all + keys
         + rooms
-        + directories + calls + discovery + [EmailOptions.option, ApplicationServiceReader.option] + OutboundOptions.all
-        + FederationOptions.all + FeatureOptions.all
+        + directories + calls + discovery + [EmailOptions.option, ApplicationServiceReader.option, ServerNoticeReader.option]
+        + OutboundOptions.all + FederationOptions.all + FeatureOptions.all
         + RetentionOptions.all + MediaOptions.all + operation
 
     private static let server: [ConfigurationOption] = [

@@ -21,7 +21,7 @@ enum KnownOptions {
         (
             "Homeserver blocking",
             [
-                "mau_limit_alerting", "server_context",
+                "server_context",
                 "limit_remote_rooms", "allow_per_room_profiles", "max_avatar_size", "allowed_avatar_mimetypes",
                 "redaction_retention_period", "forgotten_room_retention_period",
             ]
@@ -86,7 +86,7 @@ enum KnownOptions {
         (
             "Rooms",
             [
-                "stats", "server_notices", "default_power_level_content_override",
+                "stats", "default_power_level_content_override",
             ]
         ),
         (

@@ -1,5 +1,7 @@
 // The options about registration, third-party identifiers, captchas and terms.
 
+import MatrixCore
+
 extension ConfigurationOptions {
     static let registration: [ConfigurationOption] =
         [
@@ -87,7 +89,16 @@ extension ConfigurationOptions {
             case "policy_name":
                 guard let text = entry.node.textValue else { reading.fail(entry.node, path, expected: "text"); continue }
                 consent.policyName = text
-            case "server_notice_content", "send_server_notice_to_guests": reading.notBuilt.append(path)
+            case "server_notice_content":
+                guard case .object(let content)? = JSONValue(entry.node), content["body"]?.string != nil else {
+                    reading.fail(entry.node, path, expected: "a mapping with msgtype and body"); continue
+                }
+                consent.notice = content
+            case "send_server_notice_to_guests":
+                guard case .bool(let tellsGuests) = entry.node.value else {
+                    reading.fail(entry.node, path, expected: "true or false"); continue
+                }
+                consent.tellsGuests = tellsGuests
             default: reading.warn(entry.keyLocation, path, "is not a known option")
             }
         }

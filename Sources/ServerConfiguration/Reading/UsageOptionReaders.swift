@@ -24,6 +24,7 @@ extension ConfigurationOptions {
                 reading.configuration.usage.trialDaysOfServices[entry.key] = days
             }
         },
+        .bool("mau_limit_alerting", \.usage.tellsOfLimit),
         .bool("track_appservice_user_ips", \.usage.tracksServices),
         .custom("mau_limit_reserved_threepids") { node, option, reading in
             guard let list = node.list else { return reading.fail(node, option, expected: "a list of mappings with medium and address") }

@@ -19,13 +19,13 @@ struct TestRooms {
     let membership: RoomMembership
 
     /// Begins as a server does that is started on this database.
-    init(on database: any Database) async throws {
+    init(on database: any Database, noticeSender: UserID? = nil) async throws {
         self.database = database
         let sequences = try await Sequences.load(from: database)
         journal = Journal(database: database, sequences: sequences, logger: DatabaseFixture.logger)
         let environment = RoomEnvironment(
             database: database, journal: journal, sequences: sequences, serverName: Self.serverName, signingKey: .generate(),
-            logger: DatabaseFixture.logger)
+            logger: DatabaseFixture.logger, noticeSender: noticeSender)
         rooms = RoomRegistry(environment: environment)
         events = EventReader(environment: environment)
         history = RoomHistory(rooms: rooms, events: events)
