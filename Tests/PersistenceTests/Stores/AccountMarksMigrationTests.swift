@@ -24,8 +24,8 @@ struct AccountMarksMigrationTests {
                     let user = UserID(trusted: "@\(name):test")
                     try connection.execute(
                         """
-                        INSERT INTO users (user_id, folded_id, created_ts, is_admin, is_guest, deactivated, expiration_ts)
-                        VALUES ($1, $1, 1, false, false, false, $2)
+                        INSERT INTO users (user_id, folded_id, created_ts, is_admin, is_guest, deactivated, locked, suspended, expiration_ts)
+                        VALUES ($1, $1, 1, false, false, false, false, false, $2)
                         """, [.text(user.string), .optional(end)])
                     let address = ThirdPartyRow(medium: "email", address: "\(name)@example.org", validated: start, added: start)
                     _ = try ThirdPartyStore.insert(address, of: user, on: connection)
