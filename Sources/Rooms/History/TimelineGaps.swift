@@ -13,6 +13,8 @@ package final class TimelineGaps: Sendable {
         let floor: StreamPosition
         /// Who has not come to this position yet does not know what was found in the gap.
         var closedAt: StreamPosition?
+
+        func isOpen(asOf position: StreamPosition) -> Bool { closedAt.map { $0 > position } ?? true }
     }
 
     /// Those of a room in order.
@@ -42,8 +44,9 @@ package final class TimelineGaps: Sendable {
     package func close(_ floor: StreamPosition, in room: RoomNID, at position: StreamPosition) {
         rooms.withLock { rooms in
             // Those that were closed before are known to everyone by now.
-            for (room, gaps) in rooms where gaps.contains(where: { $0.closedAt ?? position < position }) {
-                let open = gaps.filter { $0.closedAt ?? position >= position }
+            for (room, gaps) in rooms {
+                let open = gaps.filter { $0.closedAt.map { $0 >= position } ?? true }
+                guard open.count < gaps.count else { continue }
                 rooms[room] = open.isEmpty ? nil : open
             }
             guard let index = rooms[room]?.firstIndex(where: { $0.floor == floor }) else { return }
@@ -59,7 +62,7 @@ package final class TimelineGaps: Sendable {
     ) -> StreamPosition? {
         rooms.withLock { rooms in
             guard !rooms.isEmpty, let gaps = rooms[room] else { return nil }
-            return gaps.last { $0.floor < upper && $0.floor >= lower && $0.closedAt ?? .max > position }?.floor
+            return gaps.last { $0.floor < upper && $0.floor >= lower && $0.isOpen(asOf: position) }?.floor
         }
     }
 }
