@@ -1,5 +1,6 @@
 """An identity server that sends codes to telephone numbers, as far as a homeserver asks it: Identity Service API §Phone number associations."""
 
+import secrets
 import time
 
 import phonenumbers
@@ -37,7 +38,7 @@ class IdentityServer(Loopback):
         found = next((sid for sid, session in self.sessions.items() if session["key"] == key), None)
         sid = found or str(len(self.sessions) + 1)
         if not found or body["send_attempt"] > self.sessions[sid]["attempt"]:
-            self.codes[number] = f"{len(self.codes) + 1:06}"
+            self.codes[number] = secrets.token_hex(4)
             self.sessions[sid] = {"key": key, "attempt": body["send_attempt"], "code": self.codes[number], "validated": None}
         return web.json_response({"success": True, "sid": sid, "msisdn": number, "intl_fmt": "+" + number})
 

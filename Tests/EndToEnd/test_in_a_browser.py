@@ -5,6 +5,7 @@ import pytest_asyncio
 
 from chromium import PROGRAM, Chromium
 from homeserver import OUT_OF_THE_WAY, Client
+from identity_server import IdentityServer
 from loopback import CaptchaService
 from mailsink import Mailbox, link
 from openid_provider import Provider
@@ -136,6 +137,21 @@ async def test_showing_an_address_on_a_page(started, browser):
     assert (await anonymous.post(V3 + "/register", {"auth": {"session": session}}))["user_id"] == "@alice:test.example"
     await anonymous.close()
     await mailbox.stop()
+
+
+async def test_showing_a_number_on_a_page(started, browser):
+    async with IdentityServer() as identity:
+        server = await started(**identity.options(), rc_3pid_validation=OUT_OF_THE_WAY, registrations_require_3pid=["msisdn"])
+        anonymous = Client(server)
+        session = (await refused(anonymous.post(V3 + "/register", {"username": "alice", "password": "secret of alice"}))).body["session"]
+        await stage(browser, server, "m.login.msisdn", session, f"phone.value = '+44 7700 900001'; {PRESS}", then="!!document.querySelector('[name=code]')")
+        await browser.picture("m-login-msisdn-sent")
+        await browser.evaluate(f"code.value = 'guess'; {PRESS}")
+        await browser.until("document.body.innerText.includes('That is not the code') && !!document.querySelector('[name=code]')")
+        await browser.evaluate(f"code.value = '{identity.codes['447700900001']}'; {PRESS}")
+        await browser.until("window.authenticated")
+        assert (await anonymous.post(V3 + "/register", {"auth": {"session": session}}))["user_id"] == "@alice:test.example"
+        await anonymous.close()
 
 
 async def test_showing_who_one_is_on_pages(started, browser):

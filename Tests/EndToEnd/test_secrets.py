@@ -8,11 +8,13 @@ import yaml
 from browser import Browser
 from crypto import Identity, Key
 from homeserver import OUT_OF_THE_WAY, Client
+from identity_server import IdentityServer
 from mailsink import Mailbox, link, parameters
 from openid_provider import Provider
 from test_authentication_service import Service
 from test_email import add, begin, creds, press
 from test_login import GET_TOKEN, signed
+from test_phone import NUMBER, ask, submit
 from test_registration import TOKENS, auth, refused
 from test_rendezvous import JSON
 from test_single_sign_on import redirect
@@ -135,6 +137,31 @@ async def test_accounts_and_sessions(configured, log):
         user = {"type": "m.id.user", "user": alice.user}
         await alice.post(V3 + "/account/deactivate", auth("m.login.password", identifier=user, password="a new secret of alice"))
         for client in (admin, anonymous, alice):
+            await client.close()
+    await server.stop()
+    log.check(server)
+
+
+async def test_telephone_numbers(configured, log):
+    async with IdentityServer() as identity:
+        server = await configured(**identity.options(), log_config=log.config(), rc_3pid_validation=OUT_OF_THE_WAY)
+        alice, anonymous = await server.register("alice"), Client(server)
+        secret = log.keep(number=NUMBER, national="7700900001", secret="for-adding-a-number")
+        await refused(ask(anonymous, "register", "no number but 7700900001", secret=secret))
+        sid = (await ask(alice, "account/3pid", "07700900001", secret=secret))["sid"]
+        code = log.keep(wrong="a-wrong-code", code=identity.codes[NUMBER])
+        for attempt in ("a-wrong-code", code):
+            await submit(alice, sid, attempt, secret)
+        body = {"sid": sid, "client_secret": secret}
+        await alice.post(V3 + "/account/3pid", {"three_pid_creds": body}, checked=False)
+        identifier = {"type": "m.id.phone", "country": "GB", "phone": "07700900001"}
+        await anonymous.post(V3 + "/login", {"type": "m.login.password", "identifier": identifier, "password": alice.password})
+        # Also while the identity server is away.
+        sid = (await ask(anonymous, "account/password", secret=secret))["sid"]
+        await identity.runner.cleanup()
+        for call in (ask(anonymous, "account/password", secret=secret), submit(anonymous, sid, code, secret)):
+            assert (await refused(call)).status == 500
+        for client in (alice, anonymous):
             await client.close()
     await server.stop()
     log.check(server)

@@ -18,7 +18,8 @@ V3 = "/_matrix/client/v3"
 async def pair(database, tmp_path):
     """-> two servers that find each other."""
     authority = Authority(tmp_path / "authority")
-    servers = [federated(Homeserver, tmp_path / name, database, authority, address, allow_guest_access=True)
+    servers = [federated(Homeserver, tmp_path / name, database, authority, address, allow_guest_access=True,
+                         server_notices={"system_mxid_localpart": "notices"})
                for name, address in (("one", "127.0.0.2"), ("other", "127.0.0.3"))]
     try:
         for server in servers:
@@ -148,6 +149,15 @@ async def test_who_is_in_a_room_that_the_server_has_left_is_found_no_more(couple
         assert await found()
         await bob.leave(room)
         assert not await found()
+
+
+async def test_who_sends_the_notices_of_a_server_is_invited_from_nowhere(couple, pair):
+    alice, bob = couple
+    room = await alice.create_room(preset="private_chat")
+    for server in pair:
+        failure = await refused(alice.invite(room, f"@notices:{server.name}"))
+        assert failure.body["error"].endswith("Cannot invite this user")
+    await alice.invite(room, bob.user)
 
 
 async def test_an_invite_over_servers_says_who_invites(couple, pair):
