@@ -31,11 +31,6 @@ package struct RoomHistory: Sendable {
         package var events: [ViewedEvent] = []
         /// Where the next page begins; nil when nothing was left.
         package var next: StreamPosition?
-
-        /// Of a page backwards what is newer than a gap. The next one begins in it.
-        fileprivate func cut(above gap: StreamPosition) -> Page {
-            Page(events: events.filter { $0.event.position > gap }, next: gap.next)
-        }
     }
 
     /// At most this many events come in one page.
@@ -72,7 +67,10 @@ package struct RoomHistory: Sendable {
             let gap = rooms.environment.gaps.newest(
                 in: view.snapshot.nid, from: upper, downTo: max(end ?? .start, stop ?? .start), asOf: .max)
             guard gap != nil || page.isLast && page.page.events.count < limit && stop == nil else { return page.page }
-            guard fetches < RoomHistory.fetchLimit else { return gap.map { page.page.cut(above: $0) } ?? page.page }
+            guard fetches < RoomHistory.fetchLimit else {
+                if let gap { try await cut(&page.page, above: gap, in: view.snapshot.nid) }
+                return page.page
+            }
             fetches += 1
             guard let room = try await rooms.room(view.snapshot.roomID) else { return page.page }
             if try await past.extend(room, in: gap ?? .zero) {
@@ -88,6 +86,16 @@ package struct RoomHistory: Sendable {
 
     /// How often one request has more of the past fetched.
     private static let fetchLimit = 3
+
+    /// Leaves of a page backwards what is newer than a gap. The next one begins where more of the gap will be.
+    private func cut(_ page: inout Page, above gap: StreamPosition, in room: RoomNID) async throws {
+        page.events.removeAll { $0.event.position <= gap }
+        if let last = page.events.last {
+            page.next = last.event.position.predecessor
+        } else {
+            page.next = try await events.database.read { try EventStore.firstPosition(in: room, after: gap, on: $0) }?.predecessor
+        }
+    }
 
     private func storedPage(
         of view: RoomView, _ direction: Direction, from start: StreamPosition, to stop: StreamPosition?, limit: Int,

@@ -45,6 +45,32 @@ struct SyncStateTests: SyncSuite {
         #expect(scope?.hasDeviceLists == false)
     }
 
+    @Test("when events are found in a gap, what is before them is read again, and what was read without them is not kept")
+    func past() {
+        var state = stateWithRoom()
+        _ = state.apply(commit(event(13), event(1_000_014), event(1_000_015)))
+        _ = state.apply(commit(1_000_016, .past(room: roomNumber)))
+        _ = state.apply(commit(event(1_000_017)))
+        func timeline() -> (events: [Int64], floor: Int64)? {
+            scope(&state, since: 12)?.rooms.first.map { (positions($0.timeline.events), $0.timeline.floor.value) }
+        }
+        #expect(timeline()?.events == [1_000_017] && timeline()?.floor == 1_000_016)
+        // A sync has read these before.
+        let (old, end) = ([event(13), event(1_000_014), event(1_000_015)], StreamPosition(1_000_016))
+        state.keep(old, after: StreamPosition(12), upTo: end, of: roomNumber, asOf: StreamPosition(1_000_015))
+        #expect(timeline()?.events == [1_000_017])
+        state.keep([event(1_000_013)] + old.dropFirst(), after: StreamPosition(13), upTo: end, of: roomNumber, asOf: end)
+        #expect(timeline()?.events == [1_000_013, 1_000_014, 1_000_015, 1_000_017] && timeline()?.floor == 13)
+        // What comes in the same commit is not forgotten.
+        let news = Commit(
+            changes: [
+                Change(position: StreamPosition(1_000_018), kind: .past(room: roomNumber)),
+                Change(position: StreamPosition(1_000_019), kind: .event(event(1_000_019))),
+            ], positions: StreamPosition(1_000_018)...StreamPosition(1_000_019))
+        _ = state.apply(news)
+        #expect(timeline()?.events == [1_000_019] && timeline()?.floor == 1_000_018)
+    }
+
     @Test("a token from before what is known has everything asked for")
     func old() {
         var state = stateWithRoom()

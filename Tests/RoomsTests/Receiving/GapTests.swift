@@ -171,6 +171,36 @@ struct GapTests {
         }
     }
 
+    @Test("who looks for something that is before a gap comes there, though nothing in the gap is shown")
+    func filteredPages() async throws {
+        try await withDatabase(.sqlite) { one in
+            try await withDatabase(.sqlite) { two in
+                let scene = try await Scene(one, two)
+                try await scene.hear(try await scene.say(3, "heard"))
+                let missed = try await scene.say(40, "missed")
+                let last = try await scene.say("last")
+                try await scene.hear(afterGap: last)
+                let memory = Memory(missed, state: try await scene.other.state(of: scene.room).values)
+                let history = scene.history(memory)
+                let view = try await history.view(of: scene.room, for: scene.here.admin)
+                let filter = try RoomEventFilter(json: JSONDocument(parsing: Array(#"{"types":["m.room.member"]}"#.utf8)).root)
+                var found: [EventID] = []
+                var places: [StreamPosition] = []
+                var next: StreamPosition? = view.end
+                while let start = next {
+                    places.append(start)
+                    let page = try await history.page(of: view, .backwards, from: start, to: nil, limit: 10, filter: filter)
+                    found += page.events.map(\.event.id)
+                    next = page.next
+                }
+                #expect(found.contains(scene.join.id))
+                // Each page begins further back than the one before.
+                #expect(places == places.sorted(by: >) && Set(places).count == places.count)
+                #expect(try await scene.gaps.isEmpty)
+            }
+        }
+    }
+
     @Test("a gap of which nobody knows more is passed over, and what is before it comes")
     func lostGap() async throws {
         try await withDatabase(.sqlite) { one in

@@ -148,7 +148,7 @@ extension SyncReader {
             in: room.room.nid, from: candidates.upTo, downTo: from ?? .start, asOf: upTo)
         while true {
             if let gap, candidates.floor <= gap.next {
-                candidates.cut(from: gap.next)
+                candidates.cut(above: gap)
                 wish.isFinal = true
             }
             try await sight?.extend(to: candidates.events, in: events)

@@ -183,10 +183,12 @@ struct SyncReader: Sendable {
 }
 
 extension TimelineWindow.Candidates {
-    /// Leaves out what came up to `position`.
-    mutating func cut(from position: StreamPosition) {
-        self = TimelineWindow.Candidates(
-            events: events.filter { $0.position > position }, floor: max(floor, position), upTo: upTo)
+    /// Leaves out what came before a gap, and the gap.
+    ///
+    /// - Parameter gap: its floor, down to which all events are here.
+    mutating func cut(above gap: StreamPosition) {
+        let rest = events.filter { $0.position > gap }
+        self = TimelineWindow.Candidates(events: rest, floor: rest.first?.position.predecessor ?? upTo, upTo: upTo)
     }
 
     /// Leaves out what came after `position`.
