@@ -90,9 +90,12 @@ extension ConfigurationOptions {
                 guard let text = entry.node.textValue else { reading.fail(entry.node, path, expected: "text"); continue }
                 consent.policyName = text
             case "server_notice_content":
-                guard case .object(let content)? = JSONValue(entry.node), content["body"]?.string != nil else {
+                guard case .object(var content)? = JSONValue(entry.node), content["body"]?.string != nil,
+                    content["msgtype"].map({ $0.string != nil }) ?? true
+                else {
                     reading.fail(entry.node, path, expected: "a mapping with msgtype and body"); continue
                 }
+                if content["msgtype"] == nil { content["msgtype"] = "m.text" }
                 consent.notice = content
             case "send_server_notice_to_guests":
                 guard case .bool(let tellsGuests) = entry.node.value else {

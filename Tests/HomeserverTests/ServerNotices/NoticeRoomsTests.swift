@@ -12,6 +12,8 @@ private let (sender, alice, bob) = (TestRooms.user("notices"), TestRooms.user("a
 
 @Suite("Notices of the server")
 struct NoticeRoomsTests {
+    private func notice(_ text: String) -> JSONObject { ["msgtype": "m.text", "body": .string(text)] }
+
     private func notices(_ rooms: TestRooms, _ options: ServerNoticeOptions = ServerNoticeOptions(senderLocalpart: "notices")) throws
         -> NoticeRooms
     {
@@ -29,7 +31,7 @@ struct NoticeRoomsTests {
             let rooms = try await TestRooms(on: database, noticeSender: sender)
             let notices = try notices(rooms)
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for n in 0..<8 { group.addTask { try await notices.send(["body": .int(Int64(n))], to: n < 6 ? alice : bob) } }
+                for n in 0..<8 { group.addTask { try await notices.send(notice("\(n)"), to: n < 6 ? alice : bob) } }
                 try await group.waitForAll()
             }
             let of = (alice: try #require(try await notices.room(of: alice)), bob: try #require(try await notices.room(of: bob)))
@@ -51,14 +53,14 @@ struct NoticeRoomsTests {
         try await withDatabase(kind) { database in
             let rooms = try await TestRooms(on: database, noticeSender: sender)
             let notices = try notices(rooms)
-            try await notices.send(["body": "one"], to: alice)
+            try await notices.send(notice("one"), to: alice)
             let first = try #require(try await notices.room(of: alice))
             #expect(try await errorCode { try await rooms.leave(alice, first.id) } == "M_CANNOT_LEAVE_SERVER_NOTICE_ROOM")
             try await rooms.join(alice, first.id)
             #expect(try await errorCode { try await rooms.say("thanks", in: first.id, by: alice) } == "M_FORBIDDEN")
             try await rooms.leave(alice, first.id)
             #expect(try await notices.room(of: alice) == nil)
-            try await notices.send(["body": "two"], to: alice)
+            try await notices.send(notice("two"), to: alice)
             #expect(try await notices.room(of: alice)?.id != first.id)
             // Who is deactivated leaves in any case.
             let second = try #require(try await notices.room(of: alice))
@@ -95,7 +97,7 @@ struct NoticeRoomsTests {
             var options = ServerNoticeOptions(senderLocalpart: "notices")
             options.senderName = "The club"
             options.roomTopic = "What you should know"
-            try await notices(rooms, options).send(["body": "one"], to: alice)
+            try await notices(rooms, options).send(notice("one"), to: alice)
             let room = try #require(try await notices(rooms, options).room(of: alice))
             // Name, topic and picture of the room; name and picture of the sender.
             func texts() async throws -> [String?] {
@@ -111,14 +113,14 @@ struct NoticeRoomsTests {
             }
             #expect(try await texts() == ["Server Notices", "What you should know", nil, "The club", nil])
             let before = room.current.position
-            try await notices(rooms, options).send(["body": "two"], to: alice)
+            try await notices(rooms, options).send(notice("two"), to: alice)
             #expect(room.current.entry(.name)?.position ?? .zero <= before)
 
             options.roomName = "News"
             options.roomTopic = nil
             options.roomAvatarURL = "mxc://example.org/room"
             options.senderAvatarURL = "mxc://example.org/sender"
-            try await notices(rooms, options).send(["body": "three"], to: alice)
+            try await notices(rooms, options).send(notice("three"), to: alice)
             #expect(try await texts() == ["News", "", "mxc://example.org/room", "The club", "mxc://example.org/sender"])
             #expect(room.current.membership(of: sender) == .join)
         }
