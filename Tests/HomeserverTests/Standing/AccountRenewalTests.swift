@@ -52,7 +52,7 @@ struct AccountRenewalTests {
             // Not again after a restart; and who is not due yet is not told.
             try await renewal(server).tellThoseWhoseAccountsEnd()
             #expect(server.mails.count == 131)
-            try await account("next", ending: Self.days(7).advanced(byMilliseconds: 60_000), server)
+            try await account("next", ending: Self.days(7).advanced(byMilliseconds: 3_600_000), server)
             try await renewal(server).tellThoseWhoseAccountsEnd()
             #expect(server.mails.count == 131)
         }
