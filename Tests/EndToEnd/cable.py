@@ -1,14 +1,9 @@
 """The line between a server and the others, which a test can cut."""
 
 import asyncio
-import socket
 import threading
 
-
-def free_port(address):
-    with socket.socket() as s:
-        s.bind((address, 0))
-        return s.getsockname()[1]
+from ports import free_port
 
 
 class Cable:

@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -20,17 +19,12 @@ import yaml
 import yarl
 
 import specification
+from ports import free_port
 
 BIN = Path(os.environ.get("MARTLET_BIN", Path(__file__).parents[2] / ".build/release"))
 POSTGRES = os.environ.get("MARTLET_TEST_POSTGRES")
 
 OUT_OF_THE_WAY = {"per_second": 1_000_000, "burst_count": 1_000_000}
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def make_database(template="template0", options="ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"):

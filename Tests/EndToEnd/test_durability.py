@@ -9,6 +9,7 @@ import psycopg2
 import pytest
 
 from homeserver import POSTGRES, Homeserver, MatrixFailure
+from ports import free_port
 
 
 class Load:
@@ -148,7 +149,6 @@ class private_cluster:
     """A PostgreSQL cluster of this test's own, so that restarting it disturbs nobody."""
 
     def __init__(self, folder):
-        from homeserver import free_port
         self.folder, self.port = folder, free_port()
         self.bin = os.environ.get("MARTLET_TEST_POSTGRES_BIN", "/usr/lib/postgresql/15/bin")
 

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
-from homeserver import OUT_OF_THE_WAY, Client, MatrixFailure, free_port
+from homeserver import OUT_OF_THE_WAY, Client, MatrixFailure
 from loopback import CaptchaService
+from ports import free_port
 
 V3 = "/_matrix/client/v3"
 TOKENS = "/_synapse/admin/v1/registration_tokens"
