@@ -185,7 +185,9 @@ struct FederationSendingStoreTests {
             }
             #expect(links == [nil, 1, 3, 4, 8])
             #expect(try await database.read { try DeviceListStore.lastDeviceChange(of: alice, on: $0) } == position(8))
-            let users = try await database.read { try DeviceListStore.announced(after: StreamPosition(2), upTo: StreamPosition(.max), on: $0) }
+            let users = try await database.read {
+                try DeviceListStore.announced(after: StreamPosition(2), upTo: StreamPosition(.max), on: $0)
+            }
             #expect(Dictionary(uniqueKeysWithValues: users.map { ($0.user, $0.first.value) }) == [alice: 3, bob: 7])
             let earlier = try await database.read {
                 try DeviceListStore.announced(after: StreamPosition(2), upTo: StreamPosition(6), on: $0)
