@@ -62,10 +62,7 @@ package struct ApplicationServices: Sendable {
             throw MatrixError(status: 400, errcode: "M_UNKNOWN_DEVICE", message: "Application service uses a device that does not exist")
         }
         var requester = Requester(user: user, device: device, isAdmin: account?.isAdmin ?? false)
-        requester.isSuspended = account?.isSuspended ?? false
-        requester.userType = account?.userType
-        requester.consentVersion = account?.consentVersion
-        requester.isUserOfService = account?.service != nil
+        if let account { requester.take(account) }
         requester.service = service.id
         requester.isRateLimited = service.isRateLimited
         return requester

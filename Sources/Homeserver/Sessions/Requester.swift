@@ -1,6 +1,7 @@
 // Who makes a request.
 
 import MatrixCore
+import Persistence
 
 /// The account and device behind an access token. Client-Server API §Using access tokens.
 package struct Requester: Sendable, Hashable {
@@ -30,5 +31,13 @@ package struct Requester: Sendable, Hashable {
         self.isAdmin = isAdmin
         self.isGuest = isGuest
         self.tokenID = tokenID
+    }
+
+    /// Takes over how an account stands.
+    mutating func take(_ account: AccountRow) {
+        isSuspended = account.isSuspended
+        userType = account.userType
+        consentVersion = account.consentVersion
+        isUserOfService = account.service != nil
     }
 }

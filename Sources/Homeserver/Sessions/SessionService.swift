@@ -130,10 +130,7 @@ package final class SessionService: Sendable {
         if account.isLocked { throw MatrixError.userLocked }
         guard hasDevice, !account.isDeactivated else { throw TokenIntrospection.inactive }
         var requester = Requester(user: grant.user, device: grant.device, isAdmin: grant.isAdmin)
-        requester.isSuspended = account.isSuspended
-        requester.userType = account.userType
-        requester.consentVersion = account.consentVersion
-        requester.isUserOfService = account.service != nil
+        requester.take(account)
         let limit = Timestamp.now.advanced(byMilliseconds: AuthenticationService.reliance)
         let known = Known(
             requester: requester, validUntil: grant.expiry, accountExpiration: nil,

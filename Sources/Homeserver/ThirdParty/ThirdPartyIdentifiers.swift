@@ -8,8 +8,8 @@ import Persistence
 /// Keeps which addresses belong to which account, here and at the identity servers that this server has told of it.
 package struct ThirdPartyIdentifiers: Sendable {
     private let database: any Database
-    private let validation: EmailValidation?
-    private let phones: PhoneValidation?
+    /// Those that there are: of addresses first, which asks nobody.
+    private let validations: [any ThirdPartyValidation]
     private let identityServers: IdentityAssociations
     private let logger: Logger
 
@@ -18,8 +18,8 @@ package struct ThirdPartyIdentifiers: Sendable {
         logger: Logger
     ) {
         self.database = database
-        self.validation = validation
-        self.phones = phones
+        let validations: [(any ThirdPartyValidation)?] = [validation, phones]
+        self.validations = validations.compactMap { $0 }
         self.identityServers = identityServers
         self.logger = logger
     }
@@ -38,15 +38,16 @@ package struct ThirdPartyIdentifiers: Sendable {
     ///
     /// - Throws: `M_THREEPID_AUTH_FAILED` (400) where the session has shown nothing, `M_THREEPID_IN_USE`.
     package func add(session id: String, secret: ClientSecret, to user: UserID) async throws {
-        let byMail = try await validation?.validated(id, secret: secret, for: .addition)
-        let byPhone = byMail == nil ? try await phones?.validated(id, secret: secret, for: .addition) : nil
-        guard let proven = byMail ?? byPhone else { throw Self.noSession }
-        let row = ThirdPartyRow(medium: proven.medium, address: proven.address, validated: proven.validated, added: .now)
-        let consume = byPhone == nil ? ThirdPartySessionStore.consume : PhoneValidation.consume
-        try await database.write { connection in
-            guard try consume(id, connection) else { throw Self.noSession }
-            guard try ThirdPartyStore.insert(row, of: user, on: connection) else { throw MatrixError.threePIDInUse }
+        for validation in validations {
+            guard let proven = try await validation.validated(id, secret: secret, for: .addition) else { continue }
+            let row = ThirdPartyRow(medium: proven.medium, address: proven.address, validated: proven.validated, added: .now)
+            let kind = type(of: validation)
+            return try await database.write { connection in
+                guard try kind.consume(id, on: connection) else { throw Self.noSession }
+                guard try ThirdPartyStore.insert(row, of: user, on: connection) else { throw MatrixError.threePIDInUse }
+            }
         }
+        throw Self.noSession
     }
 
     /// Removes an address from the account and from the identity servers that know it.
