@@ -93,12 +93,20 @@ package final class PasswordHasher: Sendable {
             if isEqual(Array(hash.utf8), Array(computed.utf8)) { return true }
             spent = cost(of: hash)
         }
-        // Each round doubles the work: a hash of some cost, and one of that and of each further cost below the dearest, are as much work
-        // as the dearest.
-        for rounds in spent.map({ Array($0..<max($0, dearest)) }) ?? [dearest] {
+        for rounds in costsOfRefusal(spent: spent, dearest: dearest) {
             _ = crypt(phrase, setting: setting(rounds: rounds, salt: Array(repeating: 0, count: 16)))
         }
         return false
+    }
+
+    /// The costs of the hashes still to be computed in vain, so that a refusal is as much work as the dearest hash. Each round doubles the
+    /// work: a hash of some cost, and one of that and of each further cost below the dearest, come to the dearest.
+    ///
+    /// - Parameters:
+    ///   - spent: the cost of the hash that was computed, in rounds; none for an account without a hash that can be read.
+    ///   - dearest: the cost to which a refusal comes, in rounds.
+    package static func costsOfRefusal(spent: Int?, dearest: Int) -> [Int] {
+        spent.map { Array($0..<max($0, dearest)) } ?? [dearest]
     }
 
     /// The binary logarithm of a hash's iterations: 12 of `$2b$12$…`.

@@ -37,26 +37,26 @@ struct PasswordHasherTests {
         #expect(try await !PasswordHasher(rounds: 4, pepper: "").verify("", against: nil))
     }
 
-    @Test("a refusal takes as long for a cheaper and a dearer hash as for none")
-    func refusals() async throws {
-        // Each costs four times what the one before costs, so that a busy machine is not taken for a difference.
-        let hasher = PasswordHasher(rounds: 6, pepper: "")
-        let hashes = [
-            nil, try await PasswordHasher(rounds: 4, pepper: "").hash("cheap"), try await hasher.hash("usual"),
-            try await PasswordHasher(rounds: 8, pepper: "").hash("dear"), "no hash at all",
-        ]
-        // That there are dearer ones is seen at the first of them.
-        for hash in hashes { #expect(try await !hasher.verify("wrong", against: hash)) }
-        var fastest = hashes.map { _ in Duration.seconds(1000) }
-        for _ in 0..<24 {
-            for (index, hash) in hashes.enumerated() {
-                let took = try await ContinuousClock().measure { _ = try await hasher.verify("wrong", against: hash) }
-                fastest[index] = min(fastest[index], took)
+    @Test("a refusal is as much work for a cheaper hash as for the dearest, and for none")
+    func workOfRefusals() {
+        for dearest in 4...15 {
+            for spent in [nil] + (4...15).map(Optional.some) {
+                let costs = [spent].compactMap(\.self) + PasswordHasher.costsOfRefusal(spent: spent, dearest: dearest)
+                #expect(costs.reduce(0) { $0 + 1 << $1 } == 1 << max(dearest, spent ?? 0), "\(String(describing: spent)), \(dearest)")
             }
         }
-        let (least, most) = (fastest.min() ?? .zero, fastest.max() ?? .zero)
-        #expect(most < least * 2.5, "\(fastest)")
-        #expect(try await hasher.verify("cheap", against: hashes[1]))
+    }
+
+    @Test("a wrong password is refused beside cheaper, dearer and unreadable hashes, and a right one is not")
+    func refusals() async throws {
+        let hasher = PasswordHasher(rounds: 6, pepper: "")
+        let cheap = try await PasswordHasher(rounds: 4, pepper: "").hash("cheap")
+        let dear = try await PasswordHasher(rounds: 8, pepper: "").hash("dear")
+        for hash in [nil, cheap, try await hasher.hash("usual"), dear, "no hash at all"] {
+            #expect(try await !hasher.verify("wrong", against: hash))
+        }
+        #expect(try await hasher.verify("cheap", against: cheap))
+        #expect(try await hasher.verify("dear", against: dear))
     }
 
     @Test("a password with a NUL is refused, and does not pass for what stands before it")
