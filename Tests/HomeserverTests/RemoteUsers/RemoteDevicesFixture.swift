@@ -92,6 +92,8 @@ struct RemoteDevicesFixture: Sendable {
     func changed(_ act: () async throws -> Void) async throws -> [UserID] {
         let start = rooms.journal.position
         try await act()
+        // What `act` saw in the database is announced a moment later, and before this.
+        try await rooms.journal.append(JournalBatch(records: [], alongside: { _ in }))
         return try await deviceLists.changes(for: Self.alice, after: start, upTo: rooms.journal.position).changed
     }
 

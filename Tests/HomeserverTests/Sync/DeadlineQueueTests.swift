@@ -88,7 +88,7 @@ struct SyncWaiterTests {
         _ = timer.add(early, deadline: begin + 100)
         #expect(await early.wait() == .timedOut)
         let elapsed = SyncTimer.now - begin
-        #expect(elapsed >= 100 && elapsed < 5000)
+        #expect(elapsed >= 100 && elapsed < 60_000)
         if let ticket { timer.remove(ticket) }
         timer.stop()
         await running.value

@@ -89,6 +89,8 @@ extension RemoteDeviceLists: Service {
         let limit = Self.turnLimit
         let lists = try await database.read { try RemoteDeviceStore.staleLists(of: server, at: .now, limit: limit, on: $0) }
         for list in lists {
+            // What a fetch brings that is under way may be from before the list became stale. Where it is not, the next one asks nobody.
+            _ = await state.withLock { $0.flights[list.user] }?.value()
             for flight in fetch([list.user], at: server) {
                 switch await flight.value() {
                 case .failure(.paused), .failure(.unreachable), .failure(.notAllowed):
