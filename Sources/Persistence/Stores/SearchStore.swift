@@ -76,33 +76,77 @@ package struct SearchHit: Sendable {
 package enum SearchStore {
     // MARK: Writing
 
-    /// Rows that are there already stay as they are.
+    /// How much text one statement takes in, in bytes, unless a single row has more.
+    private static let textLimit = 256 * 1024
+
+    /// Rows that are there already stay as they are. Few statements write many rows: FTS5 writes a piece of its index after each.
     package static func insert(_ rows: [SearchRow], on connection: any SQLConnection) throws {
-        for row in rows {
-            let values: [SQLValue] = [
-                .int(row.event.value), .int(row.room.value), .int(row.key.rawValue), .int(row.place.timestamp.milliseconds),
-                .int(row.place.position.value),
-            ]
-            switch connection.dialect {
-            case .postgres:
-                try connection.enqueue(
-                    """
-                    INSERT INTO search_entries (event_nid, room_nid, key, origin_server_ts, position, words)
-                    VALUES ($1, $2, $3, $4, $5, to_tsvector('english', $6)) ON CONFLICT DO NOTHING
-                    """, values + [.text(row.text)])
-            case .sqlite:
-                try connection.enqueue(
-                    """
-                    INSERT INTO search_words (rowid, words, room) SELECT $1, $2, $3
-                    WHERE NOT EXISTS (SELECT 1 FROM search_entries WHERE event_nid = $1)
-                    """, [.int(row.event.value), .text(row.text), .text(SearchExpression.word(for: row.room))])
-                try connection.enqueue(
-                    """
-                    INSERT INTO search_entries (event_nid, room_nid, key, origin_server_ts, position) VALUES ($1, $2, $3, $4, $5)
-                    ON CONFLICT DO NOTHING
-                    """, values)
+        var known: Set<EventNID> = []
+        var left = rows.filter { known.insert($0.event).inserted }[...]
+        while !left.isEmpty {
+            var size = 0
+            let batch = left.prefix { row in
+                size += row.text.utf8.count
+                return size <= textLimit
+            }
+            // A row that is larger than the limit goes alone.
+            let count = max(1, batch.count)
+            try write(left.prefix(count), on: connection)
+            left = left.dropFirst(count)
+        }
+    }
+
+    private static func write(_ rows: ArraySlice<SearchRow>, on connection: any SQLConnection) throws {
+        var writer = JSONWriter(capacity: rows.reduce(0) { $0 + $1.text.utf8.count + 80 })
+        writer.array { writer in
+            for row in rows {
+                writer.array { writer in
+                    writer.int(row.event.value)
+                    writer.int(row.room.value)
+                    writer.int(row.key.rawValue)
+                    writer.int(row.place.timestamp.milliseconds)
+                    writer.int(row.place.position.value)
+                    writer.string(row.text)
+                    writer.string(SearchExpression.word(for: row.room))
+                }
             }
         }
+        let values = [SQLValue.text(String(decoding: writer.bytes, as: UTF8.self))]
+        for statement in connection.dialect == .postgres ? insertionOnPostgres : insertionOnSQLite {
+            try connection.enqueue(statement, values)
+        }
+    }
+
+    private static let insertionOnPostgres = [
+        SQL(
+            """
+            INSERT INTO search_entries (event_nid, room_nid, key, origin_server_ts, position, words)
+            SELECT n.event_nid, n.room_nid, n.key, n.ts, n.position, to_tsvector('english', n.words)
+            FROM \(records(.postgres)) AS n ON CONFLICT DO NOTHING
+            """)
+    ]
+
+    private static let insertionOnSQLite = [
+        SQL(
+            """
+            INSERT INTO search_words (rowid, words, room) SELECT n.event_nid, n.words, n.room_word FROM \(records(.sqlite)) AS n
+            WHERE NOT EXISTS (SELECT 1 FROM search_entries e WHERE e.event_nid = n.event_nid)
+            """),
+        SQL(
+            """
+            INSERT INTO search_entries (event_nid, room_nid, key, origin_server_ts, position)
+            SELECT n.event_nid, n.room_nid, n.key, n.ts, n.position FROM \(records(.sqlite)) AS n WHERE true ON CONFLICT DO NOTHING
+            """),
+    ]
+
+    /// What `write` writes, as a subquery.
+    private static func records(_ dialect: SQLDialect) -> String {
+        dialect.records(
+            1,
+            [
+                ("event_nid", .int), ("room_nid", .int), ("key", .int), ("ts", .int), ("position", .int), ("words", .text),
+                ("room_word", .text),
+            ])
     }
 
     package static func delete(_ events: [EventID], on connection: any SQLConnection) throws {
