@@ -1,10 +1,23 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-/// What every Swift target is compiled with: the Swift 6 language mode, in which a data race is an error.
+/// What every Swift target is compiled with: the Swift 6 language mode, in which a data race is an error. In the release each function is a
+/// section of its own, which the linker can put where it wants.
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
+    .unsafeFlags(["-Xfrontend", "-function-sections"], .when(configuration: .release)),
+]
+
+/// The server's functions stand in the order in which they are used, those of every day together: Docs/Performance.md, "The order of functions".
+let ordered: [LinkerSetting] = [
+    .unsafeFlags(
+        [
+            "-use-ld=lld",
+            "-Xlinker", "--symbol-ordering-file=\(Context.packageDirectory)/Sources/martlet/Layout/functions.order",
+            "-Xlinker", "--no-warn-symbol-ordering",
+            "-Xlinker", "-T", "-Xlinker", "\(Context.packageDirectory)/Sources/martlet/Layout/private.ld",
+        ], .when(platforms: [.linux], configuration: .release))
 ]
 
 /// Tests that mostly wait for a database are compiled without optimization, also where what they test is optimized: in a quarter of the time.
@@ -116,7 +129,9 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            swiftSettings: strict),
+            exclude: ["Layout"],
+            swiftSettings: strict,
+            linkerSettings: ordered),
         .executableTarget(
             name: "register_new_matrix_user",
             dependencies: [

@@ -29,5 +29,9 @@ need_swift() {
         fail "swift was not found on PATH. Martlet needs a Swift 6.1 toolchain or later: https://www.swift.org/install/linux/"
 }
 
+# How the release is built: as Package.swift says, and of the packages too each function is a section of its own (Docs/Performance.md, "The
+# order of functions"). Other flags than last time build everything anew.
+RELEASE=(-c release -Xswiftc -Xfrontend -Xswiftc -function-sections -Xcc -ffunction-sections)
+
 # What the build links against: libpq, SQLite, libcrypt, libcurl, libvips and zlib.
 BUILD_PACKAGES=(libpq-dev libsqlite3-dev libcrypt-dev libcurl4-openssl-dev libvips-dev zlib1g-dev pkg-config git ca-certificates)
