@@ -7,11 +7,12 @@ from urllib.parse import quote
 from cost import Meter, resident
 from host import Host
 from participant import Participant
-from partner import Authority
+from partner import Authority, canonical
+from visitor import Town, Visitor
 
 
 class FederationScenarios:
-    """What is said to many servers, and a room of many that is handed over."""
+    """What is said to many servers, and a room of many members that is handed over, to this server and by it."""
 
     async def among_servers(self):
         """Makes the server one that speaks with others of this machine. -> what these need to begin."""
@@ -68,7 +69,36 @@ class FederationScenarios:
         return cost * 1000
 
 
+    # A join of a room of 10,000 members that this server answers
+
+    async def admission(self):
+        authority = await self.among_servers()
+        host = await Host(authority, self.scaled(10_000), False, names=("127.0.0.1",)).start()
+        [user] = await self.server.people(1, "admission")
+        await user.post(f"/_matrix/client/v3/join/{quote(host.room, safe='')}?via={quote(host.name, safe='')}", timeout=1200)
+        await user.raw("GET", user.room(host.room) + "/members", timeout=1200)
+        towns = [await Town(authority).start() for _ in range(6)]
+        visitors = [Visitor(town, self.server, host.room) for town in towns]
+        pid = self.server.process.pid
+        before = resident(pid) // 1024
+        forget_peak(pid)
+        cost = await self.each(len(towns) - 1, lambda number: visitors[number].join())
+        size = sum(len(canonical(event)) for event in visitors[0].events.values()) / 2**20
+        print(f"    an answer of {size:.1f} MiB; {before} MiB before, {most_resident(pid)} MiB at the most", flush=True)
+        for town in towns:
+            await town.stop()
+        await user.close()
+        await host.stop()
+        return cost
+
+
+def forget_peak(pid):
+    """`most_resident` begins anew (proc(5), clear_refs)."""
+    with open(f"/proc/{pid}/clear_refs", "w") as clear:
+        clear.write("5")
+
+
 def most_resident(pid):
-    """MiB since the process began."""
+    """MiB since the process began, or since `forget_peak`."""
     with open(f"/proc/{pid}/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) // 1024

@@ -201,7 +201,7 @@ class Scenarios(SessionScenarios, FederationScenarios, MediaScenarios):
 
 
 #: One part in how many of Synapse's cost these scenarios may take.
-GOALS = {"members": 40, "initial": 40, "keys": 20, "sending": 30, "handover": 30}
+GOALS = {"members": 40, "initial": 40, "keys": 20, "sending": 30, "handover": 30, "admission": 30}
 #: These are measured beside Synapse as well; the others have goals of their own.
 COMPARED = {*GOALS, "uploads", "photos", "downloads", "thumbnails"}
 
@@ -218,7 +218,7 @@ async def main():
     os.sched_setaffinity(0, {1})
     figures = {}
     for name in options.scenarios or ["members", "initial", "idle", "rooms", "depth", "sliding", "tokens", "hashing", "keys",
-                                   "handover", "sending", "uploads", "photos", "downloads", "thumbnails"]:
+                                   "handover", "admission", "sending", "uploads", "photos", "downloads", "thumbnails"]:
         print(name, flush=True)
         costs = figures[name] = {}
         for kind in [Martlet, Synapse] if name in COMPARED and not options.alone else [Martlet]:
