@@ -161,7 +161,15 @@ let package = Package(
         .testTarget(name: "ServerConfigurationTests", dependencies: ["ServerConfiguration"], swiftSettings: quick),
         .testTarget(name: "PersistenceTests", dependencies: ["Persistence", "TestSupport"], swiftSettings: quick),
         .testTarget(name: "RoomsTests", dependencies: ["Rooms", "TestSupport"], swiftSettings: quick),
-        .testTarget(name: "FederationTests", dependencies: ["Federation", "TestSupport"], swiftSettings: quick),
+        .testTarget(
+            name: "FederationTests",
+            dependencies: [
+                "Federation", "TestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: quick),
         .testTarget(name: "HomeserverTests", dependencies: ["Homeserver", "TestSupport"], swiftSettings: quick),
         .testTarget(name: "MatrixAPITests", dependencies: ["MatrixAPI", "TestSupport"], swiftSettings: quick),
     ]

@@ -39,7 +39,6 @@ final class ExchangeHandler: ChannelDuplexHandler {
 
     private struct Running {
         let exchange: Exchange
-        var timer: Scheduled<Void>
         var head: HTTPResponseHead?
         var body: [UInt8] = []
         /// Bytes of the body: of one that is not handed on, few.
@@ -48,14 +47,20 @@ final class ExchangeHandler: ChannelDuplexHandler {
         }
         /// Whether the body is handed on as it comes.
         var handsOn: Bool { exchange.isStreamed && head.map { (200..<300).contains($0.status.code) } != false }
-        /// In place of `body`, and how many bytes have come.
+        /// In place of `body`, and how many bytes have come, now and at the last look.
         var stream: ByteQueue?
         var streamed = 0
+        var streamedBefore = 0
+        /// When the whole body has to be there.
+        var end = NIODeadline.distantFuture
     }
 
     private var running: Running?
-    private var idleTimer: Scheduled<Void>?
     private var isReadHeldBack = false
+    /// When something is to be done about the exchange or about having none; and the timer that looks whether it is. It is set anew for an
+    /// earlier time only: to cancel one takes a look at all of the loop, and nearly every exchange ends long before its time.
+    private var due = NIODeadline.distantFuture
+    private var alarm: (time: NIODeadline, timer: Scheduled<Void>)?
 
     /// Bytes of an error in place of a body that was to be handed on.
     private static let gatheredLimit = 64 * 1024
@@ -74,11 +79,8 @@ final class ExchangeHandler: ChannelDuplexHandler {
             exchange.promise.fail(ExchangeFailure.broken("the connection is in use"))
             return context.close(promise: nil)
         }
-        idleTimer?.cancel()
-        let timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: exchange.deadline) {
-            self.fail(ExchangeFailure.timedOut, context)
-        }
-        running = Running(exchange: exchange, timer: timer)
+        running = Running(exchange: exchange)
+        watch(until: exchange.deadline, context)
         let message = exchange.message
         var head = HTTPRequestHead(version: .http1_1, method: .init(rawValue: message.method), uri: message.target)
         for (name, value) in message.headers { head.headers.add(name: name, value: value) }
@@ -122,13 +124,8 @@ final class ExchangeHandler: ChannelDuplexHandler {
     private func finish(_ context: ChannelHandlerContext) {
         guard let done = running, let head = done.head else { return fail(ExchangeFailure.broken("an answer without a head"), context) }
         running = nil
-        done.timer.cancel()
         let isReusable = head.isKeepAlive && context.channel.isActive
-        if isReusable {
-            idleTimer = context.eventLoop.assumeIsolated().scheduleTask(in: Self.idleTime) { context.close(promise: nil) }
-        } else {
-            context.close(promise: nil)
-        }
+        if isReusable { watch(until: context.eventLoop.now + Self.idleTime, context) } else { context.close(promise: nil) }
         if let stream = done.stream {
             stream.finish()
             // Nobody may be left to take what is in it, and the connection goes on.
@@ -154,19 +151,9 @@ final class ExchangeHandler: ChannelDuplexHandler {
             onDrain: { eventLoop.execute { connection.value.handler.readOn(connection.value.context) } },
             onAbandon: { eventLoop.execute { connection.value.context.close(promise: nil) } })
         running?.stream = stream
-        running?.timer.cancel()
-        watch(since: 0, until: .now() + Self.longestBody, context)
+        running?.end = context.eventLoop.now + Self.longestBody
+        watch(until: context.eventLoop.now + Self.pause, context)
         exchange.promise.succeed(Exchange.Outcome(answer: Self.answer(head, body: [], stream: stream), isReusable: false))
-    }
-
-    /// Ends what does not go on, unless it is we who do not read.
-    private func watch(since count: Int, until end: NIODeadline, _ context: ChannelHandlerContext) {
-        running?.timer = context.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
-            guard let running = self.running, let stream = running.stream else { return }
-            let isStuck = running.streamed < count + Self.leastBytes && !stream.isFull
-            guard !isStuck, .now() < end else { return self.fail(ExchangeFailure.timedOut, context) }
-            self.watch(since: running.streamed, until: end, context)
-        }
     }
 
     func read(context: ChannelHandlerContext) {
@@ -177,6 +164,27 @@ final class ExchangeHandler: ChannelDuplexHandler {
         guard isReadHeldBack else { return }
         isReadHeldBack = false
         context.read()
+    }
+
+    // MARK: Time
+
+    private func watch(until time: NIODeadline, _ context: ChannelHandlerContext) {
+        due = time
+        if let alarm, alarm.time <= time { return }
+        alarm?.timer.cancel()
+        let timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: time) { self.look(context) }
+        alarm = (time, timer)
+    }
+
+    private func look(_ context: ChannelHandlerContext) {
+        alarm = nil
+        guard due <= context.eventLoop.now else { return watch(until: due, context) }
+        guard let running else { return context.close(promise: nil) }
+        // A body goes on as long as enough of it comes, unless it is we who do not read.
+        let goesOn = running.stream.map { $0.isFull || running.streamed >= running.streamedBefore + Self.leastBytes } ?? false
+        guard goesOn, context.eventLoop.now < running.end else { return fail(ExchangeFailure.timedOut, context) }
+        self.running?.streamedBefore = running.streamed
+        watch(until: context.eventLoop.now + Self.pause, context)
     }
 
     // MARK: The end
@@ -202,8 +210,8 @@ final class ExchangeHandler: ChannelDuplexHandler {
     private func end(_ failure: ExchangeFailure) {
         let lost = running
         running = nil
-        idleTimer?.cancel()
-        lost?.timer.cancel()
+        alarm?.timer.cancel()
+        alarm = nil
         if let stream = lost?.stream { stream.fail(failure) } else { lost?.exchange.promise.fail(failure) }
     }
 }

@@ -30,6 +30,11 @@ package struct AccountRow: Sendable {
         self.isAdmin = isAdmin
     }
 
+    fileprivate static let columns = """
+        user_id, password_hash, created_ts, user_type, is_admin, is_guest, deactivated, locked, suspended, consent_version, expiration_ts,
+        appservice_id
+        """
+
     fileprivate init(_ row: SQLRow) {
         user = UserID(trusted: row.text(0))
         passwordHash = row.optionalText(1)
@@ -67,22 +72,15 @@ package enum AccountStore {
 
     package static func account(_ user: UserID, on connection: any SQLConnection) throws -> AccountRow? {
         try connection.first(
-            """
-            SELECT user_id, password_hash, created_ts, user_type, is_admin, is_guest, deactivated, locked, suspended,
-                   consent_version, expiration_ts, appservice_id
-            FROM users WHERE user_id = $1
-            """, [.text(user.string)], AccountRow.init)
+            SQL("SELECT \(AccountRow.columns) FROM users WHERE user_id = $1"), [.text(user.string)], AccountRow.init)
     }
 
     /// The accounts whose ids differ from `user` at most in the case of letters. Usually one or none;
     /// more where an imported database has accounts from before ids were lowercase.
     package static func accountsIgnoringCase(_ user: UserID, on connection: any SQLConnection) throws -> [AccountRow] {
         try connection.rows(
-            """
-            SELECT user_id, password_hash, created_ts, user_type, is_admin, is_guest, deactivated, locked, suspended,
-                   consent_version, expiration_ts, appservice_id
-            FROM users WHERE folded_id = $1 ORDER BY user_id LIMIT 100
-            """, [.text(folded(user))], AccountRow.init)
+            SQL("SELECT \(AccountRow.columns) FROM users WHERE folded_id = $1 ORDER BY user_id LIMIT 100"), [.text(folded(user))],
+            AccountRow.init)
     }
 
     /// Those of `users` that have an account, and whether it is deactivated.
