@@ -13,14 +13,26 @@ package struct QueryString {
     }
 
     package func all(_ name: String) -> [String] {
-        pairs.compactMap { matches($0.0, name) ? decode($0.1) : nil }
+        pairs.compactMap { matches($0.key, name) ? decode($0.value) : nil }
     }
 
     /// The raw `key=value` pairs in order; a key without `=` has an empty value.
-    package var pairs: [(Substring, Substring)] {
-        raw.utf8.split(separator: UInt8(ascii: "&")).map { pair in
-            guard let equals = pair.firstIndex(of: UInt8(ascii: "=")) else { return (Substring(pair), "") }
-            return (Substring(pair[..<equals]), Substring(pair[pair.index(after: equals)...]))
+    package var pairs: Pairs { Pairs(raw) }
+
+    package struct Pairs: Sequence, IteratorProtocol {
+        private var rest: Substring.UTF8View
+
+        fileprivate init(_ raw: Substring) { rest = raw.utf8 }
+
+        package mutating func next() -> (key: Substring, value: Substring)? {
+            while !rest.isEmpty {
+                let pair = rest.prefix { $0 != UInt8(ascii: "&") }
+                rest = rest[pair.endIndex...].dropFirst()
+                if pair.isEmpty { continue }
+                let key = pair.prefix { $0 != UInt8(ascii: "=") }
+                return (Substring(key), Substring(pair[key.endIndex...].dropFirst()))
+            }
+            return nil
         }
     }
 
