@@ -46,6 +46,28 @@ struct SearchStoreTests {
         try await database.read { try SearchStore.newest(query, limit: limit, on: $0) }.map(\.event.value)
     }
 
+    @Test("rows come in batches of any size, each once, and none twice when they come again", arguments: DatabaseKind.allCases)
+    func batches(kind: DatabaseKind) async throws {
+        try await withDatabase(kind) { database in
+            // With quotes and signs that mean something to JSON, and together larger than what one statement takes.
+            let filler = String(repeating: "\"a\\ {word} \u{1F600} ", count: 3000)
+            let rows = (Int64(1)...12).map { Self.row($0, room: 1, "\(filler) number\($0)") }
+            try await database.write { connection in
+                for number in Int64(1)...12 { try Self.insertEvent(number, room: 1, by: Self.alice, on: connection) }
+                try SearchStore.insert([], on: connection)
+                try SearchStore.insert([rows[3], rows[3]], on: connection)
+                try SearchStore.insert(rows + [rows[0]], on: connection)
+            }
+            try await database.write { try SearchStore.insert(rows.reversed(), on: $0) }
+            for number in Int64(1)...12 {
+                let query = SearchQuery(Self.phrase("number\(number)"), in: [RoomNID(1)])
+                #expect(try await found(query, in: database) == [number])
+            }
+            #expect(try await found(SearchQuery(Self.phrase("word"), in: [RoomNID(1)]), in: database) == (1...12).reversed())
+            #expect(try await found(SearchQuery(Self.phrase("word"), in: [RoomNID(2)]), in: database).isEmpty)
+        }
+    }
+
     @Test("words, phrases, alternatives and exclusions", arguments: DatabaseKind.allCases)
     func expressions(kind: DatabaseKind) async throws {
         let cases: [(SearchExpression, [Int64])] = [
