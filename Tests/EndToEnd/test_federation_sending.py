@@ -152,7 +152,7 @@ async def test_changes_of_devices_are_a_chain_that_begins_with_the_list(town):
     # Another device comes and goes.
     login = await alice.post(f"{V3}/login", {
         "type": "m.login.password", "identifier": {"type": "m.id.user", "user": "alice"}, "password": alice.password})
-    # What is told is what holds when it is sent: of one that had gone by then nothing else would be told twice.
+    # What is told is what holds when it is sent: had the device gone by then, both changes would say so.
     await other.wait_for(lambda: len(other.edus("m.device_list_update")) == 3)
     await alice.call("POST", f"{V3}/logout", {}, headers={"Authorization": f"Bearer {login['access_token']}"})
     await other.wait_for(lambda: len(other.edus("m.device_list_update")) == 4)
