@@ -1,5 +1,24 @@
 // Many rows as one parameter: a JSON text that the database takes apart.
 
+import MatrixCore
+
+extension SQLValue {
+    /// The parameter of `SQLDialect.records`.
+    ///
+    /// - Parameters:
+    ///   - size: about how many bytes the text will have.
+    ///   - columns: writes the columns' values of a row, in their order.
+    package static func records<Rows: Sequence>(
+        _ rows: Rows, size: Int, _ columns: (inout JSONWriter, Rows.Element) -> Void
+    ) -> SQLValue {
+        var writer = JSONWriter(capacity: size)
+        writer.array { writer in
+            for row in rows { writer.array { columns(&$0, row) } }
+        }
+        return .text(String(decoding: writer.bytes, as: UTF8.self))
+    }
+}
+
 extension SQLDialect {
     /// The type of a column of `records`. NULL is a value of each.
     package enum RecordColumn: String, Sendable {

@@ -86,20 +86,14 @@ package enum DeviceStore {
     /// Notes when and from where devices were last used, in one statement. No text may hold U+0000.
     package static func setLastSeen(_ uses: [DeviceUse], on connection: any SQLConnection) throws {
         guard !uses.isEmpty else { return }
-        var writer = JSONWriter(capacity: 192 * uses.count)
-        writer.array { writer in
-            for use in uses {
-                writer.array { writer in
-                    writer.string(use.user.string)
-                    writer.string(use.device.string)
-                    writer.int(use.time.milliseconds)
-                    if let address = use.address { writer.string(address) } else { writer.null() }
-                    if let userAgent = use.userAgent { writer.string(userAgent) } else { writer.null() }
-                }
-            }
+        let values = SQLValue.records(uses, size: 192 * uses.count) { writer, use in
+            writer.string(use.user.string)
+            writer.string(use.device.string)
+            writer.int(use.time.milliseconds)
+            if let address = use.address { writer.string(address) } else { writer.null() }
+            if let userAgent = use.userAgent { writer.string(userAgent) } else { writer.null() }
         }
-        try connection.enqueue(
-            connection.dialect == .postgres ? lastSeenOnPostgres : lastSeenOnSQLite, [.text(String(decoding: writer.bytes, as: UTF8.self))])
+        try connection.enqueue(connection.dialect == .postgres ? lastSeenOnPostgres : lastSeenOnSQLite, [values])
     }
 
     private static let lastSeenOnPostgres = lastSeen(.postgres)

@@ -178,14 +178,9 @@ package enum KeyBackupStore {
     package static func countKnown(
         among sessions: [BackedUpSession], of version: Int64, of user: UserID, on connection: any SQLConnection
     ) throws -> Int {
-        var writer = JSONWriter(capacity: 96 * sessions.count)
-        writer.array { writer in
-            for session in sessions {
-                writer.array { writer in
-                    writer.string(session.room)
-                    writer.string(session.session)
-                }
-            }
+        let values = SQLValue.records(sessions, size: 96 * sessions.count) { writer, session in
+            writer.string(session.room)
+            writer.string(session.session)
         }
         let names = connection.dialect.records(3, [("room_id", .text), ("session_id", .text)])
         return try connection.first(
@@ -194,7 +189,7 @@ package enum KeyBackupStore {
                 SELECT count(*) FROM \(names) AS n
                 JOIN key_backup_sessions k ON k.room_id = n.room_id AND k.session_id = n.session_id
                 WHERE k.user_id = $1 AND k.version = $2
-                """), [.text(user.string), .int(version), .text(String(decoding: writer.bytes, as: UTF8.self))]
+                """), [.text(user.string), .int(version), values]
         ) { Int($0.int(0)) } ?? 0
     }
 
@@ -207,22 +202,17 @@ package enum KeyBackupStore {
         _ sessions: [BackedUpSession], to version: Int64, of user: UserID, on connection: any SQLConnection
     ) throws -> Int {
         guard !sessions.isEmpty else { return 0 }
-        var writer = JSONWriter(capacity: sessions.reduce(0) { $0 + $1.data.count + $1.data.count / 8 + 160 })
-        writer.array { writer in
-            for session in sessions {
-                writer.array { writer in
-                    writer.string(session.room)
-                    writer.string(session.session)
-                    writer.int(session.firstMessageIndex)
-                    writer.int(session.forwardedCount)
-                    writer.int(session.isVerified ? 1 : 0)
-                    writer.string(String(decoding: session.data, as: UTF8.self))
-                }
-            }
+        let size = sessions.reduce(0) { $0 + $1.data.count + $1.data.count / 8 + 160 }
+        let values = SQLValue.records(sessions, size: size) { writer, session in
+            writer.string(session.room)
+            writer.string(session.session)
+            writer.int(session.firstMessageIndex)
+            writer.int(session.forwardedCount)
+            writer.int(session.isVerified ? 1 : 0)
+            writer.string(String(decoding: session.data, as: UTF8.self))
         }
         return try connection.execute(
-            connection.dialect == .postgres ? putOnPostgres : putOnSQLite,
-            [.text(user.string), .int(version), .text(String(decoding: writer.bytes, as: UTF8.self))])
+            connection.dialect == .postgres ? putOnPostgres : putOnSQLite, [.text(user.string), .int(version), values])
     }
 
     private static let putOnPostgres = putText(.postgres)

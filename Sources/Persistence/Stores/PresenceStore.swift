@@ -70,20 +70,14 @@ package enum PresenceStore {
     /// Writes these rows in one statement. No status message may hold U+0000.
     package static func set(_ rows: [PresenceRow], on connection: any SQLConnection) throws {
         guard !rows.isEmpty else { return }
-        var writer = JSONWriter(capacity: 96 * rows.count)
-        writer.array { writer in
-            for row in rows {
-                writer.array { writer in
-                    writer.string(row.user.string)
-                    writer.string(row.state)
-                    writer.int(row.lastActive.milliseconds)
-                    if let message = row.statusMessage { writer.string(message) } else { writer.null() }
-                    writer.int(row.position.value)
-                }
-            }
+        let values = SQLValue.records(rows, size: 96 * rows.count) { writer, row in
+            writer.string(row.user.string)
+            writer.string(row.state)
+            writer.int(row.lastActive.milliseconds)
+            if let message = row.statusMessage { writer.string(message) } else { writer.null() }
+            writer.int(row.position.value)
         }
-        try connection.enqueue(
-            connection.dialect == .postgres ? upsertOnPostgres : upsertOnSQLite, [.text(String(decoding: writer.bytes, as: UTF8.self))])
+        try connection.enqueue(connection.dialect == .postgres ? upsertOnPostgres : upsertOnSQLite, [values])
     }
 
     private static let upsertOnPostgres = upsert(.postgres)

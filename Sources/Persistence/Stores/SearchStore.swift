@@ -97,23 +97,17 @@ package enum SearchStore {
     }
 
     private static func write(_ rows: ArraySlice<SearchRow>, on connection: any SQLConnection) throws {
-        var writer = JSONWriter(capacity: rows.reduce(0) { $0 + $1.text.utf8.count + 80 })
-        writer.array { writer in
-            for row in rows {
-                writer.array { writer in
-                    writer.int(row.event.value)
-                    writer.int(row.room.value)
-                    writer.int(row.key.rawValue)
-                    writer.int(row.place.timestamp.milliseconds)
-                    writer.int(row.place.position.value)
-                    writer.string(row.text)
-                    writer.string(SearchExpression.word(for: row.room))
-                }
-            }
+        let values = SQLValue.records(rows, size: rows.reduce(0) { $0 + $1.text.utf8.count + 80 }) { writer, row in
+            writer.int(row.event.value)
+            writer.int(row.room.value)
+            writer.int(row.key.rawValue)
+            writer.int(row.place.timestamp.milliseconds)
+            writer.int(row.place.position.value)
+            writer.string(row.text)
+            writer.string(SearchExpression.word(for: row.room))
         }
-        let values = [SQLValue.text(String(decoding: writer.bytes, as: UTF8.self))]
         for statement in connection.dialect == .postgres ? insertionOnPostgres : insertionOnSQLite {
-            try connection.enqueue(statement, values)
+            try connection.enqueue(statement, [values])
         }
     }
 
@@ -139,7 +133,7 @@ package enum SearchStore {
             """),
     ]
 
-    /// What `write` writes, as a subquery.
+    /// What `write` hands over, as a subquery.
     private static func records(_ dialect: SQLDialect) -> String {
         dialect.records(
             1,

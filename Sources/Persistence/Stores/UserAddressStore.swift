@@ -16,20 +16,14 @@ package enum UserAddressStore {
     package static func put(_ uses: [DeviceUse], on connection: any SQLConnection) throws {
         let uses = uses.filter { $0.address != nil }
         guard !uses.isEmpty else { return }
-        var writer = JSONWriter(capacity: 192 * uses.count)
-        writer.array { writer in
-            for use in uses {
-                writer.array { writer in
-                    writer.string(use.user.string)
-                    writer.string(use.device.string)
-                    writer.string(use.address ?? "")
-                    writer.string(use.userAgent ?? "")
-                    writer.int(use.time.milliseconds)
-                }
-            }
+        let values = SQLValue.records(uses, size: 192 * uses.count) { writer, use in
+            writer.string(use.user.string)
+            writer.string(use.device.string)
+            writer.string(use.address ?? "")
+            writer.string(use.userAgent ?? "")
+            writer.int(use.time.milliseconds)
         }
-        try connection.enqueue(
-            connection.dialect == .postgres ? putOnPostgres : putOnSQLite, [.text(String(decoding: writer.bytes, as: UTF8.self))])
+        try connection.enqueue(connection.dialect == .postgres ? putOnPostgres : putOnSQLite, [values])
     }
 
     private static let putOnPostgres = put(.postgres)
