@@ -68,7 +68,6 @@ class FederationScenarios:
             await host.stop()
         return cost * 1000
 
-
     # A join of a room of 10,000 members that this server answers
 
     async def admission(self):

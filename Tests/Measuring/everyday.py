@@ -19,7 +19,7 @@ class Everyday:
         self.server, self.authority = server, authority
 
     async def settle(self):
-        """Three people, a room of theirs, another server's user in it, and devices with keys."""
+        """Three people, and a room of theirs with another server's user in it."""
         self.alice, self.bob, self.carol = [await self.server.register(name) for name in ("alice", "bob", "carol")]
         self.room = await self.alice.create_room(preset="public_chat", name="Everyday", topic="What happens")
         for other in (self.bob, self.carol):

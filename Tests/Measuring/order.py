@@ -21,8 +21,8 @@ class Traced(Measured):
     label = "Traced"
 
     def __init__(self, folder, database, binary):
-        self.traces, self.binary = folder / "trace", binary
-        self.command = ["valgrind", "--quiet", "--tool=callgrind", "--dump-instr=yes", f"--callgrind-out-file={self.traces}", str(binary)]
+        self.binary = binary
+        self.command = ["valgrind", "--quiet", "--tool=callgrind", "--dump-instr=yes", f"--callgrind-out-file={folder / 'trace'}", str(binary)]
         super().__init__(folder, database)
 
     def end_part(self, name):

@@ -118,7 +118,7 @@ package final class PasswordHasher: Sendable {
     /// Takes note of a hash that is dearer than those before, from a time when `bcrypt_rounds` was more.
     ///
     /// - Returns: the cost of the dearest.
-    private func noteCost(of hash: String?) -> Int {
+    package func noteCost(of hash: String?) -> Int {
         guard let cost = hash.flatMap(Self.cost), cost <= Self.highestCost else { return dearest.load(ordering: .relaxed) }
         return dearest.max(cost, ordering: .relaxed).newValue
     }

@@ -47,6 +47,16 @@ struct PasswordHasherTests {
         }
     }
 
+    @Test("refusals come to the dearest hash that was met, but for those that would take seconds")
+    func dearestHash() {
+        let hasher = PasswordHasher(rounds: 6, pepper: "")
+        let cases = [
+            (nil, 6), ("$2b$04$cheap", 6), ("$2b$08$dear", 8), (nil, 8), ("$2b$07$usual", 8), ("no hash at all", 8), ("$2b$16$too dear", 8),
+            ("$2b$15$dearest", 15),
+        ]
+        for (hash, cost) in cases { #expect(hasher.noteCost(of: hash) == cost, "\(hash ?? "none")") }
+    }
+
     @Test("a wrong password is refused beside cheaper, dearer and unreadable hashes, and a right one is not")
     func refusals() async throws {
         let hasher = PasswordHasher(rounds: 6, pepper: "")
